@@ -1,0 +1,3 @@
+//! Adapters that keep everything in this process: for tests, for learning, for an embedded trial.
+
+pub mod clock;

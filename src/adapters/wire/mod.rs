@@ -1,0 +1,5 @@
+//! The events as they are published: CloudEvents 1.0, Kafka binding.
+//!
+//! Shared by every adapter that reads or stores an event, and by the JSON Schemas.
+
+pub mod outcome;

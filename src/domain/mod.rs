@@ -1,0 +1,14 @@
+//! The values of the business and their rules. Pure: no I/O, no clock, no randomness, no framework.
+//!
+//! ```text
+//! PaymentRequest ──► Payment ──prepare──► Armed ──charge──► Settlement ──► Outcome
+//!        └─ Order (PENDING) ──────────────────────────────► Order (PAID | FAILED)
+//! ```
+
+pub mod idempotency;
+pub mod money;
+pub mod order;
+pub mod outcome;
+pub mod payment;
+pub mod request;
+pub mod timestamp;

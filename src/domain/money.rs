@@ -1,0 +1,158 @@
+//! Money: a decimal amount in an ISO 4217 currency. Never rounds, never touches a float.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+/// An ISO 4217 currency that amounts can be counted in (not gold, not the test code XTS).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// Three upper-case letters, as `EUR`.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// Decimal places of the currency in ISO 4217, 0 to 4. A payment provider may count otherwise.
+    pub fn decimals(self) -> u32 {
+        u32::from(self.0.exponent().expect("a currency without an exponent is refused when parsed"))
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    /// Reads an upper-case ISO 4217 code.
+    fn from_str(code: &str) -> Result<Self, MoneyError> {
+        iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some())
+            .map(Self)
+            .ok_or(MoneyError::UnknownCurrency)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+/// A positive amount that its currency can express exactly, kept at the currency's own scale.
+///
+/// ```
+/// use order_payments::domain::money::Money;
+/// let price = Money::parse("12.5", "EUR")?;
+/// assert_eq!(price.to_string(), "12.50 EUR");
+/// assert!(Money::parse("12.505", "EUR").is_err(), "never rounded");
+/// # Ok::<(), order_payments::domain::money::MoneyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Money {
+    amount: Decimal,
+    currency: Currency,
+}
+
+impl Money {
+    /// The largest amount, in the currency's smallest unit. Twelve digits are the most that any
+    /// provider known to us takes (Stripe, for IDR); a larger one is a mistake of the sender.
+    pub const MAX_MINOR_UNITS: i64 = 999_999_999_999;
+
+    /// An amount of a currency.
+    ///
+    /// # Errors
+    /// [`MoneyError`] where the amount is zero, negative, above [`Money::MAX_MINOR_UNITS`], or has
+    /// more decimals than the currency. Trailing zeros do not count as decimals.
+    pub fn new(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        if amount.is_sign_negative() || amount.is_zero() {
+            return Err(MoneyError::NotPositive);
+        }
+        let decimals = currency.decimals();
+        let mut amount = amount.normalize();
+        if amount.scale() > decimals {
+            return Err(MoneyError::TooManyDecimals { currency, allowed: decimals });
+        }
+        if amount > Decimal::new(Self::MAX_MINOR_UNITS, decimals) {
+            return Err(MoneyError::TooLarge { currency });
+        }
+        amount.rescale(decimals); // Only ever adds zeros: the scale was checked above.
+        Ok(Self { amount, currency })
+    }
+
+    /// Reads a plain decimal, as `12.50`, and an ISO 4217 code.
+    ///
+    /// # Errors
+    /// [`MoneyError`], as [`Money::new`], or where either text cannot be read.
+    pub fn parse(amount: &str, currency: &str) -> Result<Self, MoneyError> {
+        Self::new(parse_decimal(amount)?, currency.parse()?)
+    }
+
+    /// The amount at the currency's scale: 12.50 for 12.5 EUR.
+    pub fn amount(self) -> Decimal {
+        self.amount
+    }
+
+    /// The currency of the amount.
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.amount, self.currency)
+    }
+}
+
+/// Reads a decimal exactly; an exponent, as in `1e3`, is read too, a loss of digits is an error.
+///
+/// # Errors
+/// [`MoneyError::NotANumber`] where the text is no decimal or has more digits than can be kept.
+pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
+    let parsed = match text.split_once(['e', 'E']) {
+        None => Decimal::from_str_exact(text),
+        // Bounded before it is read: 1e999999 is a mistake, not a sum.
+        Some((_, exponent)) if exponent.len() <= 3 => Decimal::from_scientific(text),
+        Some(_) => return Err(MoneyError::NotANumber),
+    };
+    parsed.map_err(|_| MoneyError::NotANumber)
+}
+
+/// Why an amount cannot be taken. Nothing was stored or charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MoneyError {
+    /// The text is not a decimal number.
+    #[error("the amount is not a decimal number")]
+    NotANumber,
+    /// Zero or less.
+    #[error("the amount must be more than zero")]
+    NotPositive,
+    /// Finer than the currency's smallest unit; it is not rounded.
+    #[error("the amount has more decimals than {currency} has ({allowed})")]
+    TooManyDecimals {
+        /// The currency of the amount.
+        currency: Currency,
+        /// Decimal places that the currency has.
+        allowed: u32,
+    },
+    /// More than [`Money::MAX_MINOR_UNITS`].
+    #[error("the amount is too large for a payment in {currency}")]
+    TooLarge {
+        /// The currency of the amount.
+        currency: Currency,
+    },
+    /// Not an ISO 4217 code of a currency with a smallest unit.
+    #[error("the currency is not an ISO 4217 code such as EUR")]
+    UnknownCurrency,
+}
+
+#[cfg(test)]
+mod tests;

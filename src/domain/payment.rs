@@ -1,0 +1,295 @@
+//! The attempt to pay an order: how far it is, and what may follow.
+//!
+//! ```text
+//! PREPARING ──► CONFIRMING ──approved──► SUCCEEDED            order PAID
+//!     │             ├──declined──► FENCING ──canceled──► CANCELED  order FAILED
+//!     │             └──unknown──► UNRESOLVED ──looked up──► SUCCEEDED | FENCING
+//!     ├──refused──► CANCELED                                  order FAILED
+//!     └──contradiction, from any state──► REVIEW              a person decides
+//! ```
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::domain::idempotency::{IdempotencyKey, Operation};
+use crate::domain::order::{Order, OrderError};
+use crate::domain::outcome::{FailureReason, Outcome, Verdict};
+use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
+
+/// Which attempt to pay an order, from 1. A new attempt has new idempotency keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt(NonZeroU32);
+
+impl Attempt {
+    /// The first attempt.
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+
+    /// The attempt of that number, unless it is zero.
+    pub fn numbered(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
+    /// 1 for the first attempt.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The attempt after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// How a charge is made at the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChargeFlow {
+    /// Make the gateway's object, store its name, then charge it: safe however long anything takes.
+    TwoStep,
+    /// Make and charge in one call: half the calls, safe within the life of the idempotency key.
+    OneStep,
+}
+
+impl ChargeFlow {
+    /// `two-step` or `one-step`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoStep => "two-step",
+            Self::OneStep => "one-step",
+        }
+    }
+
+    /// The flow of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::TwoStep, Self::OneStep].into_iter().find(|flow| flow.as_str() == name)
+    }
+}
+
+/// The stored permission to charge: from `armed_at` on a charge may have been sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armament {
+    /// When the permission was stored, which is never later than the key's first use.
+    pub armed_at: Timestamp,
+    /// The gateway's object to be charged; `None` in the one-step flow, until the gateway names it.
+    pub reference: Option<ProviderToken>,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentState {
+    /// No money can have moved: nothing was ever confirmed.
+    Preparing,
+    /// A charge may be under way.
+    Confirming(Armament),
+    /// A charge was sent and its answer is not known.
+    Unresolved(Armament),
+    /// Declined; the gateway's object is being canceled, so that no charge can follow.
+    Fencing {
+        /// Since when a charge may have been sent, and the object to cancel.
+        armament: Armament,
+        /// The decline.
+        reason: FailureReason,
+    },
+    /// The charge succeeded.
+    Succeeded {
+        /// The gateway's name for it.
+        reference: ProviderToken,
+    },
+    /// No charge succeeded and none can follow.
+    Canceled {
+        /// The canceled object, where one was made.
+        reference: Option<ProviderToken>,
+        /// Why.
+        reason: FailureReason,
+    },
+    /// Contradictory facts: a person decides, nothing is sent.
+    Review {
+        /// What is known of a charge.
+        armament: Option<Armament>,
+        /// What contradicts what.
+        finding: String,
+    },
+}
+
+impl PaymentState {
+    /// The state's name in storage and on screens.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Preparing => "PREPARING",
+            Self::Confirming(_) => "CONFIRMING",
+            Self::Unresolved(_) => "UNRESOLVED",
+            Self::Fencing { .. } => "FENCING",
+            Self::Succeeded { .. } => "SUCCEEDED",
+            Self::Canceled { .. } => "CANCELED",
+            Self::Review { .. } => "REVIEW",
+        }
+    }
+
+    /// The names of the states that a waiting payment may be in for this state to replace them.
+    ///
+    /// A late worker therefore cannot take a payment back: what was declined is not made unknown
+    /// again, what is under review is left to the reviewer, what is final stays final.
+    pub const fn replaceable(&self) -> &'static [&'static str] {
+        match self {
+            Self::Preparing => &["PREPARING"],
+            Self::Confirming(_) => &["PREPARING", "CONFIRMING"],
+            Self::Unresolved(_) => &["PREPARING", "CONFIRMING", "UNRESOLVED"],
+            Self::Fencing { .. } => &["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING"],
+            Self::Review { .. } | Self::Succeeded { .. } | Self::Canceled { .. } => {
+                &["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"]
+            }
+        }
+    }
+
+    /// The permission to charge, where one was given.
+    pub const fn armament(&self) -> Option<&Armament> {
+        match self {
+            Self::Confirming(armament) | Self::Unresolved(armament) | Self::Fencing { armament, .. } => Some(armament),
+            Self::Review { armament, .. } => armament.as_ref(),
+            Self::Preparing | Self::Succeeded { .. } | Self::Canceled { .. } => None,
+        }
+    }
+}
+
+/// One attempt to pay one order. A value; cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// What was asked for, with the order as it stands.
+    pub request: Arc<PaymentRequest>,
+    /// Which attempt this is.
+    pub attempt: Attempt,
+    /// How the charge is made; fixed when the attempt begins.
+    pub flow: ChargeFlow,
+    /// When the attempt began, which is never later than the first use of its first key.
+    pub begun_at: Timestamp,
+    /// How far it is.
+    pub state: PaymentState,
+}
+
+impl Payment {
+    /// The first attempt. The one-step flow has nothing to prepare: it starts CONFIRMING.
+    pub fn first(request: Arc<PaymentRequest>, flow: ChargeFlow, now: Timestamp) -> Self {
+        let state = match flow {
+            ChargeFlow::TwoStep => PaymentState::Preparing,
+            ChargeFlow::OneStep => PaymentState::Confirming(Armament { armed_at: now, reference: None }),
+        };
+        Self { request, attempt: Attempt::FIRST, flow, begun_at: now, state }
+    }
+
+    /// The order to be paid.
+    pub fn order(&self) -> &Order {
+        &self.request.order
+    }
+
+    /// The key of a step of this attempt.
+    pub fn key(&self, operation: Operation) -> IdempotencyKey {
+        IdempotencyKey::of(self.order().id(), self.attempt, operation)
+    }
+
+    /// The gateway's object that may be charged, where its name is known.
+    pub fn reference(&self) -> Option<&ProviderToken> {
+        match &self.state {
+            PaymentState::Succeeded { reference } => Some(reference),
+            PaymentState::Canceled { reference, .. } => reference.as_ref(),
+            state => state.armament().and_then(|armament| armament.reference.as_ref()),
+        }
+    }
+
+    /// This attempt with the gateway's object named: from now on it may be charged.
+    pub fn armed(&self, reference: ProviderToken, now: Timestamp) -> Armed {
+        let armament = Armament { armed_at: now, reference: Some(reference) };
+        Armed(self.moved_to(PaymentState::Confirming(armament)))
+    }
+
+    /// This attempt as one that may be charged, where its permission is stored and its key is young.
+    pub fn as_armed(&self, now: Timestamp) -> Option<Armed> {
+        match &self.state {
+            PaymentState::Confirming(armament) | PaymentState::Unresolved(armament)
+                if IdempotencyKey::is_usable(armament.armed_at, now) =>
+            {
+                Some(Armed(self.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// This attempt with its answer unknown: a charge may have been made.
+    #[must_use]
+    pub fn unresolved(&self) -> Self {
+        match self.state.armament() {
+            Some(armament) => self.moved_to(PaymentState::Unresolved(armament.clone())),
+            None => self.clone(), // Nothing was armed, so nothing is in doubt.
+        }
+    }
+
+    /// This attempt declined: to be canceled before the order may fail.
+    #[must_use]
+    pub fn fencing(&self, reference: ProviderToken, reason: FailureReason) -> Self {
+        let armed_at = self.state.armament().map_or(self.begun_at, |armament| armament.armed_at);
+        let armament = Armament { armed_at, reference: Some(reference) };
+        self.moved_to(PaymentState::Fencing { armament, reason })
+    }
+
+    /// This attempt with facts that contradict each other.
+    #[must_use]
+    pub fn under_review(&self, finding: String) -> Self {
+        self.moved_to(PaymentState::Review { armament: self.state.armament().cloned(), finding })
+    }
+
+    /// The end: the charge succeeded.
+    ///
+    /// # Errors
+    /// [`OrderError`] where the order is settled already.
+    pub fn paid(&self, reference: ProviderToken, now: Timestamp) -> Result<Settlement, OrderError> {
+        let order = self.order().mark_as_paid()?;
+        let state = PaymentState::Succeeded { reference: reference.clone() };
+        Ok(self.settled(order, state, Verdict::Paid { reference }, now))
+    }
+
+    /// The end: no charge was made and none can follow. The caller has seen that to be so.
+    ///
+    /// # Errors
+    /// [`OrderError`] where the order is settled already.
+    pub fn failed(&self, reason: FailureReason, now: Timestamp) -> Result<Settlement, OrderError> {
+        let order = self.order().mark_as_failed()?;
+        let reference = self.reference().cloned();
+        let state = PaymentState::Canceled { reference: reference.clone(), reason: reason.clone() };
+        Ok(self.settled(order, state, Verdict::Failed { reference, reason }, now))
+    }
+
+    fn settled(&self, order: Order, state: PaymentState, verdict: Verdict, now: Timestamp) -> Settlement {
+        let origin = self.request.origin.clone();
+        let outcome = Outcome { order, verdict, attempt: self.attempt, occurred_at: now, origin };
+        Settlement { payment: self.moved_to(state), outcome }
+    }
+
+    fn moved_to(&self, state: PaymentState) -> Self {
+        Self { state, ..self.clone() }
+    }
+}
+
+/// A payment that may be charged: its permission is stored and its key is young enough.
+///
+/// Only a repository's answer or [`Payment::as_armed`] makes one; a gateway charges nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed(Payment);
+
+impl Armed {
+    /// The payment.
+    pub fn payment(&self) -> &Payment {
+        &self.0
+    }
+}
+
+/// The end of an attempt and of its order, to be stored as one: payment, order and outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The payment, SUCCEEDED or CANCELED.
+    pub payment: Payment,
+    /// The settled order and the event that tells of it.
+    pub outcome: Outcome,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Tests of the payment: its keys, its transitions, and that no state can be taken back.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::money::Money;
+use crate::domain::order::OrderStatus;
+use crate::domain::outcome::{FailureCategory, OutcomeKind};
+use crate::domain::request::Origin;
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+
+fn payment(flow: ChargeFlow) -> Payment {
+    let order = Order::new(
+        "ord_1".parse().expect("an id"),
+        "ada@example.com".parse().expect("an address"),
+        Money::parse("12.50", "EUR").expect("an amount"),
+    );
+    let payment_method = "pm_card_visa".parse().expect("a token");
+    let request = PaymentRequest { order, payment_method, customer: None, origin: Origin::default() };
+    Payment::first(Arc::new(request), flow, NOW)
+}
+
+fn reference() -> ProviderToken {
+    "pi_1".parse().expect("a token")
+}
+
+fn reason() -> FailureReason {
+    let message = "the card was declined".to_owned();
+    FailureReason { code: "card_declined".to_owned(), category: FailureCategory::SoftDecline, message }
+}
+
+fn every_state() -> Vec<PaymentState> {
+    let armament = Armament { armed_at: NOW, reference: Some(reference()) };
+    vec![
+        PaymentState::Preparing,
+        PaymentState::Confirming(armament.clone()),
+        PaymentState::Unresolved(armament.clone()),
+        PaymentState::Fencing { armament: armament.clone(), reason: reason() },
+        PaymentState::Succeeded { reference: reference() },
+        PaymentState::Canceled { reference: Some(reference()), reason: reason() },
+        PaymentState::Review { armament: Some(armament), finding: "two charges".to_owned() },
+    ]
+}
+
+#[test]
+fn a_two_step_payment_cannot_be_charged_before_it_is_armed() {
+    let payment = payment(ChargeFlow::TwoStep);
+    assert_eq!(payment.as_armed(NOW), None);
+    let armed = payment.armed(reference(), NOW);
+    assert_eq!(armed.payment().reference(), Some(&reference()));
+    assert_eq!(armed.payment().as_armed(NOW), Some(armed.clone()));
+}
+
+#[test]
+fn a_payment_is_not_charged_under_an_old_key() {
+    for flow in [ChargeFlow::OneStep, ChargeFlow::TwoStep] {
+        let armed = payment(flow).armed(reference(), NOW);
+        let old = NOW.plus(IdempotencyKey::WINDOW);
+        assert_eq!(armed.payment().as_armed(old), None);
+        assert_eq!(armed.payment().unresolved().as_armed(old), None);
+    }
+}
+
+#[test]
+fn a_decline_keeps_the_moment_it_was_armed() {
+    let armed = payment(ChargeFlow::TwoStep).armed(reference(), NOW.plus(Duration::from_secs(1)));
+    let fencing = armed.payment().fencing(reference(), reason());
+    assert_eq!(fencing.state.armament(), armed.payment().state.armament());
+    assert_eq!(fencing.as_armed(NOW), None, "a declined payment is not charged again");
+}
+
+#[test]
+fn paid_and_failed_settle_order_payment_and_outcome_together() {
+    let armed = payment(ChargeFlow::TwoStep).armed(reference(), NOW);
+    let paid = armed.payment().paid(reference(), NOW).expect("pending");
+    assert_eq!(paid.outcome.order.status(), OrderStatus::Paid);
+    assert_eq!(paid.outcome.kind(), OutcomeKind::Paid);
+    assert_eq!(paid.payment.state.name(), "SUCCEEDED");
+
+    let failed = armed.payment().failed(reason(), NOW).expect("pending");
+    assert_eq!(failed.outcome.order.status(), OrderStatus::Failed);
+    assert_eq!(failed.outcome.verdict, Verdict::Failed { reference: Some(reference()), reason: reason() });
+    assert_eq!(failed.payment.state.name(), "CANCELED");
+}
+
+#[test]
+fn no_state_can_be_taken_back() {
+    let order = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"];
+    for state in every_state() {
+        let replaceable = state.replaceable();
+        assert!(!replaceable.contains(&"SUCCEEDED") && !replaceable.contains(&"CANCELED"), "final is final");
+        if let Some(place) = order.iter().position(|name| *name == state.name()) {
+            assert_eq!(replaceable, &order[..=place], "{}", state.name());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_in_doubt_before_anything_was_armed() {
+    assert_eq!(payment(ChargeFlow::TwoStep).unresolved().state, PaymentState::Preparing);
+    assert_eq!(payment(ChargeFlow::OneStep).unresolved().state.name(), "UNRESOLVED");
+}

@@ -1,0 +1,10 @@
+//! What the application needs from the outside world: one trait and its error in each file.
+//!
+//! Ports speak domain types only. An adapter maps every foreign error to the port's own, whose
+//! variants answer one question: what may the caller safely do now?
+
+pub mod clock;
+pub mod event_publisher;
+pub mod order_repository;
+pub mod outbox;
+pub mod payment_gateway;

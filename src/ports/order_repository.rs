@@ -1,0 +1,212 @@
+//! Where orders and their payments are kept: saves and gets, and the steps of a payment.
+//!
+//! ```text
+//! begin ──► Prepare ──(gateway.prepare)──► arm ──► Armed ──(gateway.charge)──► settle | park
+//! ```
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::domain::order::{Order, OrderId};
+use crate::domain::payment::{Armed, ChargeFlow, Payment, Settlement};
+use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
+
+/// A collection of entities, each found by its id.
+#[async_trait]
+pub trait Repository<Entity, Id>: Send + Sync {
+    /// Adds an entity that is new; one that is stored already, and equal, is left as it is.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] where another entity has this id: nothing was stored.
+    async fn save(&self, entity: &Entity) -> Result<(), RepositoryError>;
+
+    /// The entity of this id, if there is one.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn get(&self, id: &Id) -> Result<Option<Entity>, RepositoryError>;
+}
+
+/// The orders, and how far the payment of each is.
+///
+/// # Contract
+/// 1. Every step is one transaction: it is stored whole, durably, before it returns `Ok`, or not at all.
+/// 2. Every step may be repeated with the same arguments, by the same or another process, after any
+///    error: an answer that was lost does no harm.
+/// 3. `save` stores PENDING orders alone: an order is settled by `settle`, never by saving it.
+/// 4. `begin` stores an order once, whatever the number of racers, and tells each how far it is.
+/// 5. `arm` accepts one reference per attempt; whoever comes later is told the stored one.
+/// 6. `settle` stores order, payment and exactly one outcome, or none of the three. A settled order
+///    never changes.
+/// 7. `park` never takes a payment back: see [`PaymentState::replaceable`].
+/// 8. One call that is refused for its data fails alone, whatever else the adapter stores with it.
+///
+/// [`PaymentState::replaceable`]: crate::domain::payment::PaymentState::replaceable
+#[async_trait]
+pub trait OrderRepository: Repository<Order, OrderId> {
+    /// Stores the order and its first attempt where they are new, and says how far the order is.
+    ///
+    /// `flow` counts for a new attempt only; a stored one keeps its own.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the order may have been stored, no permission to charge was used.
+    async fn begin(&self, request: &PaymentRequest, flow: ChargeFlow, now: Timestamp)
+    -> Result<Begun, RepositoryError>;
+
+    /// Stores the gateway's object as the one that may be charged from now on: a compare-and-set on
+    /// "this attempt is PREPARING".
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the reference may have been stored. It must not be charged by this caller.
+    async fn arm(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        now: Timestamp,
+    ) -> Result<Standing, RepositoryError>;
+
+    /// Stores the end of a payment, its order and its outcome event, at once.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; all of it may have been stored, or nothing. Repeat it.
+    async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError>;
+
+    /// Stores a payment that has to wait, and when it is to be looked at again (`None`: by a person).
+    /// Where the stored payment may not be replaced by this one, nothing is stored and that is no error.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the state may have been stored, or not. Repeat it.
+    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError>;
+
+    /// Takes up to `limit` payments that are due at `now`, oldest first, and puts off each by `lease`,
+    /// so that no other worker takes the same ones meanwhile.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; some payments may have been put off.
+    async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError>;
+
+    /// An order with its latest attempt, if it is known.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn find(&self, id: &OrderId) -> Result<Option<StoredOrder>, RepositoryError>;
+
+    /// Up to `limit` orders by id, those after `after` alone where it is given.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError>;
+
+    /// How many orders have each status.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn tally(&self) -> Result<Tally, RepositoryError>;
+}
+
+/// An order as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// The order.
+    pub order: Order,
+    /// Its latest attempt; `None` where the order was saved but never asked to be paid.
+    pub payment: Option<Payment>,
+}
+
+/// Orders by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Orders that are PENDING.
+    pub pending: u64,
+    /// Orders that are PAID.
+    pub paid: u64,
+    /// Orders that are FAILED.
+    pub failed: u64,
+}
+
+/// How far an order is when its payment is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// New, or met before the gateway's object was stored.
+    Prepare(Payment),
+    /// Met further on.
+    Met(Standing),
+    /// An order of this id is stored with other terms; it stays as it is.
+    Contradicts(Box<Order>),
+}
+
+/// How far a stored payment is, once it has been prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be charged; if it was already, charging again under the same key is the same charge.
+    Armed(Armed),
+    /// It waits for reconciliation or for a person.
+    Parked(Payment),
+    /// Its order is PAID or FAILED.
+    Settled(Order),
+}
+
+impl Begun {
+    /// How far a stored payment is, judged by its state and the age of its keys.
+    pub fn met(payment: Payment, now: Timestamp) -> Self {
+        use crate::domain::idempotency::IdempotencyKey;
+        use crate::domain::order::OrderStatus;
+        use crate::domain::payment::PaymentState;
+
+        if payment.order().status() != OrderStatus::Pending {
+            return Self::Met(Standing::Settled(payment.order().clone()));
+        }
+        match &payment.state {
+            PaymentState::Preparing if IdempotencyKey::is_usable(payment.begun_at, now) => Self::Prepare(payment),
+            PaymentState::Confirming(_) => {
+                Self::Met(payment.as_armed(now).map_or(Standing::Parked(payment), Standing::Armed))
+            }
+            _ => Self::Met(Standing::Parked(payment)),
+        }
+    }
+}
+
+/// What became of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settling {
+    /// Stored now.
+    Stored,
+    /// The order had this very end already; nothing was added.
+    Before,
+    /// The order has the other end. Nothing was changed: a person must look.
+    Contradicts(Order),
+}
+
+/// Why a repository could not answer.
+#[derive(Debug, Error)]
+pub enum RepositoryError {
+    /// The storage cannot be reached or broke off: the step may or may not be stored. Repeat it.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The storage refused this entity's data: nothing of it is stored, and repeating is useless.
+    #[error("the database refused the data of order {order_id:?}")]
+    Refused {
+        /// The order.
+        order_id: String,
+        /// What the database said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another entity with this id is stored: nothing was changed.
+    #[error("order {order_id:?} is stored with other data")]
+    Conflict {
+        /// The order.
+        order_id: String,
+    },
+    /// A stored row cannot be understood: nothing was changed. A newer version may have written it.
+    #[error("the stored row of order {order_id:?} cannot be read: {problem}")]
+    Corrupt {
+        /// The order.
+        order_id: String,
+        /// Which column, and why.
+        problem: String,
+    },
+}

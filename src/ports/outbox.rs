@@ -1,0 +1,111 @@
+//! Outcomes that wait to be published, and what is known of those that were.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::order::OrderId;
+use crate::domain::outcome::{EventId, OutcomeKind};
+use crate::ports::order_repository::RepositoryError;
+
+/// The outcomes that settling orders has stored.
+///
+/// # Contract
+/// 1. An event is here from the moment its order is settled, with the bytes that it will always have.
+/// 2. `unpublished` never misses an event for long: it selects by what is unpublished, not by an
+///    ever-growing number (numbers commit out of order).
+/// 3. At most one relay leads at a time while its lease lasts, by the storage's own clock.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes or keeps the lead for `lease`; false where another relay has it.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the lead may have been taken. Do not publish.
+    async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError>;
+
+    /// Gives up the lead, so that another relay need not wait for the lease to end.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the lead ends with its lease then.
+    async fn resign(&self, relay: &str) -> Result<(), RepositoryError>;
+
+    /// Up to `limit` events that are not marked as published, oldest first.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError>;
+
+    /// Marks events as published and stores, in the same transaction, how far each partition is written.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the topic's tail.
+    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError>;
+
+    /// Takes over events that were found on the topic: those known here are marked as published,
+    /// others are stored as published with their bytes. Stores how far each partition was read.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the same stretch again.
+    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError>;
+
+    /// How far each partition of the outcome topic is known to be written.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn positions(&self) -> Result<Vec<Position>, RepositoryError>;
+}
+
+/// An outcome as it is published: its bytes are fixed when its order is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeEvent {
+    /// The event's id.
+    pub id: EventId,
+    /// The order; the record's key.
+    pub order_id: OrderId,
+    /// Which outcome.
+    pub kind: OutcomeKind,
+    /// The record's headers, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The record's value.
+    pub payload: Vec<u8>,
+}
+
+/// An event that is on the topic, visible to readers of committed records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The event.
+    pub event_id: EventId,
+    /// Where it is.
+    pub partition: i32,
+    /// Where in the partition it is.
+    pub offset: i64,
+}
+
+/// An event that was found on the topic by reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundEvent {
+    /// The event, as its record says.
+    pub event: OutcomeEvent,
+    /// Where it is.
+    pub partition: i32,
+    /// Where in the partition it is.
+    pub offset: i64,
+}
+
+/// A partition of the outcome topic and the offset that follows the last one known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next_offset: i64,
+}
+
+/// What taking over found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Events of ours that turned out to be published.
+    pub marked: u64,
+    /// Events that were not known here.
+    pub stored: u64,
+}
