@@ -71,6 +71,7 @@ pub trait PaymentGateway: Send + Sync {
 
 /// What a provider can do. The application offers nothing that rests on a missing ability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a table of independent yes-or-no facts")]
 pub struct Capabilities {
     /// Objects can be made first and charged later, by name.
     pub prepares: bool,
