@@ -14,5 +14,7 @@
 //! Four layers, every arrow inwards: [`domain`] ← [`ports`] ← [`application`] ← [`adapters`].
 
 pub mod adapters;
+pub mod application;
 pub mod domain;
 pub mod ports;
+pub mod telemetry;

@@ -1,6 +1,7 @@
 //! One folder per technology. Each implements ports or drives the application; none knows another's
 //! insides. `wire` is the one that several share: the published form of the events.
 
+pub mod http;
 pub mod kafka;
 pub mod memory;
 pub mod postgres;
