@@ -14,6 +14,8 @@ use crate::domain::payment::{Armed, ChargeFlow, Payment, Settlement};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 
+pub mod answers;
+
 /// A collection of entities, each found by its id.
 #[async_trait]
 pub trait Repository<Entity, Id>: Send + Sync {

@@ -1,3 +1,5 @@
 //! Adapters that keep everything in this process: for tests, for learning, for an embedded trial.
 
 pub mod clock;
+pub mod order_repository;
+mod outbox;

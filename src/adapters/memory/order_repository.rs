@@ -1,0 +1,234 @@
+//! Orders, payments and outcomes in plain maps under one lock. Forgets everything when it is dropped,
+//! so no real money may depend on it.
+//!
+//! It is also the plainest reading of the contracts: the databases answer what this one answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::adapters::memory::outbox::Events;
+use crate::adapters::wire::outcome::encode;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::payment::{Attempt, ChargeFlow, Payment, PaymentState, Settlement};
+use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
+use crate::ports::clock::Clock;
+use crate::ports::order_repository::answers::opposite_event;
+use crate::ports::order_repository::{
+    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally,
+};
+
+const NOT_BEGUN: &str = "no such payment was begun here";
+
+/// Orders, payments and outbox in memory.
+pub struct MemoryOrderRepository {
+    /// Judges how long the lead of a relay lasts, and nothing else.
+    pub(in crate::adapters::memory) clock: Arc<dyn Clock>,
+    tables: Mutex<Tables>,
+}
+
+/// What a database would hold.
+#[derive(Default)]
+pub(in crate::adapters::memory) struct Tables {
+    orders: BTreeMap<OrderId, Entry>,
+    pub(in crate::adapters::memory) events: Events,
+}
+
+/// An order and its attempts, first to latest.
+struct Entry {
+    order: Order,
+    attempts: Vec<Waiting>,
+}
+
+/// An attempt and when it is to be looked at again.
+struct Waiting {
+    payment: Payment,
+    due: Option<Timestamp>,
+}
+
+impl MemoryOrderRepository {
+    /// An empty repository whose leases are judged by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, tables: Mutex::default() }
+    }
+
+    pub(in crate::adapters::memory) fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().expect("no method panics while it holds the lock")
+    }
+}
+
+#[async_trait]
+impl Repository<Order, OrderId> for MemoryOrderRepository {
+    async fn save(&self, order: &Order) -> Result<(), RepositoryError> {
+        let mut tables = self.tables();
+        match tables.orders.get(order.id()) {
+            Some(entry) if entry.as_stored().answers_save_of(order) => Ok(()),
+            Some(_) => Err(RepositoryError::Conflict { order_id: order.id().to_string() }),
+            None if order.status() == OrderStatus::Pending => {
+                tables.orders.insert(order.id().clone(), Entry { order: order.clone(), attempts: Vec::new() });
+                Ok(())
+            }
+            None => Err(refused(order.id(), "an order is settled by settling its payment, never by saving it")),
+        }
+    }
+
+    async fn get(&self, id: &OrderId) -> Result<Option<Order>, RepositoryError> {
+        Ok(self.tables().orders.get(id).map(|entry| entry.order.clone()))
+    }
+}
+
+#[async_trait]
+impl OrderRepository for MemoryOrderRepository {
+    async fn begin(
+        &self,
+        request: &PaymentRequest,
+        flow: ChargeFlow,
+        now: Timestamp,
+    ) -> Result<Begun, RepositoryError> {
+        let order = pending(&request.order);
+        let mut tables = self.tables();
+        let new = || Entry { order: order.clone(), attempts: Vec::new() };
+        let entry = tables.orders.entry(order.id().clone()).or_insert_with(new);
+        if let Some(begun) = entry.as_stored().met_by(request, now) {
+            return Ok(begun);
+        }
+        let request = PaymentRequest { order, ..request.clone() };
+        let payment = Payment::first(Arc::new(request), flow, now);
+        entry.attempts.push(Waiting { payment: payment.clone(), due: None });
+        Ok(Begun::met(payment, now))
+    }
+
+    async fn arm(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        now: Timestamp,
+    ) -> Result<Standing, RepositoryError> {
+        let id = payment.order().id();
+        let mut tables = self.tables();
+        let entry = tables.orders.get_mut(id).ok_or_else(|| refused(id, NOT_BEGUN))?;
+        let pending = entry.order.status() == OrderStatus::Pending;
+        if let Some(stored) = entry.attempt(payment.attempt)
+            && stored.payment.state == PaymentState::Preparing
+            && pending
+        {
+            let armed = stored.payment.armed(reference.clone(), now);
+            stored.payment = armed.payment().clone();
+            return Ok(Standing::Armed(armed));
+        }
+        let latest = entry.latest().ok_or_else(|| refused(id, NOT_BEGUN))?;
+        Ok(Standing::of(latest.clone(), now))
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError> {
+        let ended = &settlement.outcome.order;
+        let mut tables = self.tables();
+        let Tables { orders, events } = &mut *tables;
+        let entry = orders.get_mut(ended.id()).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
+        let settled = entry.order.status() != OrderStatus::Pending;
+        let stored = entry.attempt(settlement.payment.attempt).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
+        if settled {
+            return Ok(Settling::met_by(settlement, &stored.payment));
+        }
+        if events.contain(opposite_event(settlement)) {
+            return Ok(Settling::published_otherwise(settlement));
+        }
+        if !stored.may_become(&settlement.payment.state) {
+            return Err(refused(ended.id(), "this attempt has ended already"));
+        }
+        stored.due = None;
+        stored.payment.state = settlement.payment.state.clone();
+        entry.end_as(ended);
+        events.add(encode(&settlement.outcome), None);
+        Ok(Settling::Stored)
+    }
+
+    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        let mut tables = self.tables();
+        let entry = tables.orders.get_mut(payment.order().id());
+        let pending = entry.filter(|entry| entry.order.status() == OrderStatus::Pending);
+        let stored = pending.and_then(|entry| entry.attempt(payment.attempt));
+        if let Some(stored) = stored.filter(|stored| stored.may_become(&payment.state)) {
+            stored.payment.state = payment.state.clone();
+            stored.due = due;
+        }
+        Ok(())
+    }
+
+    async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {
+        let mut tables = self.tables();
+        let attempts = tables.orders.values_mut().flat_map(|entry| &mut entry.attempts);
+        let mut due: Vec<_> = attempts.filter(|waiting| waiting.due.is_some_and(|due| due <= now)).collect();
+        due.sort_by_key(|waiting| waiting.due);
+        due.truncate(limit);
+        let claim = |waiting: &mut Waiting| {
+            waiting.due = Some(now.plus(lease));
+            waiting.payment.clone()
+        };
+        Ok(due.into_iter().map(claim).collect())
+    }
+
+    async fn find(&self, id: &OrderId) -> Result<Option<StoredOrder>, RepositoryError> {
+        Ok(self.tables().orders.get(id).map(Entry::as_stored))
+    }
+
+    async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        use std::ops::Bound::{Excluded, Unbounded};
+
+        let tables = self.tables();
+        let rest = tables.orders.range((after.map_or(Unbounded, Excluded), Unbounded));
+        Ok(rest.take(limit).map(|(_, entry)| entry.as_stored()).collect())
+    }
+
+    async fn tally(&self) -> Result<Tally, RepositoryError> {
+        let mut tally = Tally::default();
+        for entry in self.tables().orders.values() {
+            match entry.order.status() {
+                OrderStatus::Pending => tally.pending += 1,
+                OrderStatus::Paid => tally.paid += 1,
+                OrderStatus::Failed => tally.failed += 1,
+            }
+        }
+        Ok(tally)
+    }
+}
+
+impl Entry {
+    fn latest(&self) -> Option<&Payment> {
+        self.attempts.last().map(|waiting| &waiting.payment)
+    }
+
+    fn attempt(&mut self, attempt: Attempt) -> Option<&mut Waiting> {
+        self.attempts.iter_mut().find(|waiting| waiting.payment.attempt == attempt)
+    }
+
+    fn as_stored(&self) -> StoredOrder {
+        StoredOrder { order: self.order.clone(), payment: self.latest().cloned() }
+    }
+
+    /// Every attempt carries its order as it stands.
+    fn end_as(&mut self, ended: &Order) {
+        self.order = ended.clone();
+        for waiting in &mut self.attempts {
+            let request = PaymentRequest { order: ended.clone(), ..(*waiting.payment.request).clone() };
+            waiting.payment.request = Arc::new(request);
+        }
+    }
+}
+
+impl Waiting {
+    fn may_become(&self, state: &PaymentState) -> bool {
+        state.replaceable().contains(&self.payment.state.name())
+    }
+}
+
+fn pending(order: &Order) -> Order {
+    Order::new(order.id().clone(), order.customer_email().clone(), order.total_amount())
+}
+
+fn refused(id: &OrderId, why: &str) -> RepositoryError {
+    RepositoryError::Refused { order_id: id.to_string(), source: why.into() }
+}

@@ -1,0 +1,117 @@
+//! The outbox in memory: the events in the order in which they came, and who may publish them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::adapters::memory::order_repository::MemoryOrderRepository;
+use crate::domain::outcome::EventId;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::RepositoryError;
+use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+
+/// The events, and how far the outcome topic is known.
+#[derive(Default)]
+pub(in crate::adapters::memory) struct Events {
+    /// Oldest first.
+    entries: Vec<Entry>,
+    /// Where in `entries` an event is.
+    index: HashMap<EventId, usize>,
+    next_offsets: BTreeMap<i32, i64>,
+    lead: Option<Lead>,
+}
+
+struct Entry {
+    event: OutcomeEvent,
+    published: Option<Published>,
+}
+
+struct Lead {
+    relay: String,
+    ends_at: Timestamp,
+}
+
+impl Events {
+    pub(in crate::adapters::memory) fn contain(&self, id: EventId) -> bool {
+        self.index.contains_key(&id)
+    }
+
+    /// Adds an event, unless it is here: one that was found on the topic must not be published again.
+    pub(in crate::adapters::memory) fn add(&mut self, event: OutcomeEvent, published: Option<Published>) {
+        if !self.contain(event.id) {
+            self.index.insert(event.id, self.entries.len());
+            self.entries.push(Entry { event, published });
+        }
+    }
+
+    /// Whether the event was here and not marked before.
+    fn mark(&mut self, published: Published) -> bool {
+        let entry = self.index.get(&published.event_id).and_then(|index| self.entries.get_mut(*index));
+        let unmarked = entry.filter(|entry| entry.published.is_none());
+        unmarked.map(|entry| entry.published = Some(published)).is_some()
+    }
+
+    fn advance(&mut self, position: Position) {
+        let next = self.next_offsets.entry(position.partition).or_insert(position.next_offset);
+        *next = position.next_offset.max(*next);
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryOrderRepository {
+    async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
+        let now = self.clock.now();
+        let lead = &mut self.tables().events.lead;
+        let free = lead.as_ref().is_none_or(|lead| lead.relay == relay || lead.ends_at <= now);
+        if free {
+            *lead = Some(Lead { relay: relay.to_owned(), ends_at: now.plus(lease) });
+        }
+        Ok(free)
+    }
+
+    async fn resign(&self, relay: &str) -> Result<(), RepositoryError> {
+        self.tables().events.lead.take_if(|lead| lead.relay == relay);
+        Ok(())
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
+        let tables = self.tables();
+        let waiting = tables.events.entries.iter().filter(|entry| entry.published.is_none());
+        Ok(waiting.take(limit).map(|entry| entry.event.clone()).collect())
+    }
+
+    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
+        let events = &mut self.tables().events;
+        for published in published {
+            events.mark(*published);
+            events.advance(Position { partition: published.partition, next_offset: published.offset + 1 });
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
+        let events = &mut self.tables().events;
+        let mut adopted = Adopted::default();
+        for found in found {
+            let event = &found.event;
+            let published = Published { event_id: event.id, partition: found.partition, offset: found.offset };
+            if !events.contain(event.id) {
+                events.add(event.clone(), Some(published));
+                adopted.stored += 1;
+            } else if events.mark(published) {
+                adopted.marked += 1;
+            }
+        }
+        for position in read_up_to {
+            events.advance(*position);
+        }
+        Ok(adopted)
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
+        let tables = self.tables();
+        let known = tables.events.next_offsets.iter();
+        Ok(known.map(|(&partition, &next_offset)| Position { partition, next_offset }).collect())
+    }
+}

@@ -1,0 +1,69 @@
+//! What a repository answers about what it has stored. Pure, so that every repository says the same.
+
+use crate::domain::order::{Order, OrderStatus};
+use crate::domain::outcome::{EventId, OutcomeKind};
+use crate::domain::payment::{Payment, Settlement};
+use crate::domain::request::PaymentRequest;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{Begun, Settling, Standing, StoredOrder};
+
+impl StoredOrder {
+    /// Whether saving `order` again finds this one: equal, or the same order PENDING then and settled since.
+    pub fn answers_save_of(&self, order: &Order) -> bool {
+        let unsettled = order.status() == OrderStatus::Pending;
+        self.order.has_same_terms_as(order) && (unsettled || self.order.status() == order.status())
+    }
+
+    /// How far this order is, for a request that meets it; `None` where only its first attempt is missing.
+    pub fn met_by(&self, request: &PaymentRequest, now: Timestamp) -> Option<Begun> {
+        let contradicts = || Some(Begun::Contradicts(Box::new(self.order.clone())));
+        match &self.payment {
+            Some(payment) if payment.request.has_same_terms_as(request) => Some(Begun::met(payment.clone(), now)),
+            None if self.order.status() != OrderStatus::Pending => contradicts(), // Settled by no payment of ours.
+            None if self.order.has_same_terms_as(&request.order) => None,
+            _ => contradicts(),
+        }
+    }
+}
+
+impl Standing {
+    /// How far a payment is that someone else moved on before this caller could.
+    pub fn of(payment: Payment, now: Timestamp) -> Self {
+        match Begun::met(payment.clone(), now) {
+            Begun::Met(standing) => standing,
+            // Another attempt is being prepared by another worker: none of this caller's business.
+            Begun::Prepare(_) | Begun::Contradicts(_) => Self::Parked(payment),
+        }
+    }
+}
+
+impl Settling {
+    /// What a settlement is told whose order is settled: `stored` is its attempt as it is stored.
+    pub fn met_by(settlement: &Settlement, stored: &Payment) -> Self {
+        let (order, ended) = (stored.order(), &settlement.outcome.order);
+        // PAID under two names is two charges, however alike the orders look.
+        let same_charge = ended.status() == OrderStatus::Failed || stored.reference() == settlement.payment.reference();
+        let same_end = order.status() == ended.status() && same_charge;
+        if same_end { Self::Before } else { Self::Contradicts(order.clone()) }
+    }
+
+    /// What a settlement is told whose order is PENDING here, but was published with the other end.
+    pub fn published_otherwise(settlement: &Settlement) -> Self {
+        let order = &settlement.outcome.order;
+        let status = match settlement.outcome.kind() {
+            OutcomeKind::Paid => OrderStatus::Failed,
+            OutcomeKind::Failed => OrderStatus::Paid,
+        };
+        let (id, email) = (order.id().clone(), order.customer_email().clone());
+        Self::Contradicts(Order::restore(id, email, order.total_amount(), status))
+    }
+}
+
+/// The event that says the opposite: where it was published, this settlement must not be.
+pub fn opposite_event(settlement: &Settlement) -> EventId {
+    let kind = match settlement.outcome.kind() {
+        OutcomeKind::Paid => OutcomeKind::Failed,
+        OutcomeKind::Failed => OutcomeKind::Paid,
+    };
+    EventId::of(settlement.outcome.order.id(), kind)
+}
