@@ -186,3 +186,6 @@ impl RelayOutbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

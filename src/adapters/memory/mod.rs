@@ -1,5 +1,6 @@
 //! Adapters that keep everything in this process: for tests, for learning, for an embedded trial.
 
 pub mod clock;
+pub mod event_publisher;
 pub mod order_repository;
 mod outbox;

@@ -1,0 +1,150 @@
+//! Tests of the relay over a topic in memory: each outcome is visible once, whatever fails when.
+
+use super::*;
+use crate::adapters::memory::clock::ManualClock;
+use crate::adapters::memory::event_publisher::{MemoryEventPublisher, MemoryTopic, PublishFault};
+use crate::adapters::memory::order_repository::MemoryOrderRepository;
+use crate::domain::money::Money;
+use crate::domain::order::Order;
+use crate::domain::payment::ChargeFlow;
+use crate::domain::request::{Origin, PaymentRequest};
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{Begun, OrderRepository, Standing};
+
+const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+const LEASE: Duration = Duration::from_secs(6);
+
+struct Stage {
+    store: Arc<MemoryOrderRepository>,
+    clock: Arc<ManualClock>,
+    topic: Arc<MemoryTopic>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let store = Arc::new(MemoryOrderRepository::new(Arc::clone(&clock) as _));
+        Self { store, clock, topic: Arc::default() }
+    }
+
+    async fn with_settled_orders(count: usize) -> Self {
+        let stage = Self::new();
+        for number in 0..count {
+            stage.settle(number).await;
+        }
+        stage
+    }
+
+    async fn settle(&self, number: usize) {
+        let order = Order::new(
+            format!("ord_{number}").parse().expect("an id"),
+            "ada@example.com".parse().expect("an address"),
+            Money::parse("12.50", "EUR").expect("an amount"),
+        );
+        let payment_method = "pm_card_visa".parse().expect("a token");
+        let request = PaymentRequest { order, payment_method, customer: None, origin: Origin::default() };
+        let begun = self.store.begin(&request, ChargeFlow::OneStep, NOW).await.expect("memory answers");
+        let Begun::Met(Standing::Armed(armed)) = begun else { panic!("a new one-step payment is armed") };
+        let settlement = armed.payment().paid("pi_1".parse().expect("a token"), NOW).expect("pending");
+        self.store.settle(&settlement).await.expect("memory answers");
+    }
+
+    fn publisher(&self) -> Arc<MemoryEventPublisher> {
+        Arc::new(MemoryEventPublisher::new(Arc::clone(&self.topic)))
+    }
+
+    fn relay(&self, name: &str, publisher: &Arc<MemoryEventPublisher>) -> RelayOutbox {
+        let policy = RelayPolicy {
+            name: name.to_owned(),
+            batch_size: 3,
+            lease: LEASE,
+            poll_interval: Duration::from_millis(50),
+        };
+        RelayOutbox::new(Arc::clone(&self.store) as _, Arc::clone(publisher) as _, policy)
+    }
+
+    fn visible(&self) -> usize {
+        self.topic.records().len()
+    }
+}
+
+#[tokio::test]
+async fn every_outcome_is_published_once_in_batches() {
+    let stage = Stage::with_settled_orders(7).await;
+    let mut relay = stage.relay("a", &stage.publisher());
+    for expected in [Relayed::Published(3), Relayed::Published(3), Relayed::Published(1), Relayed::Idle] {
+        assert_eq!(relay.run_once().await.expect("nothing fails"), expected);
+    }
+    assert_eq!(stage.visible(), 7);
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_on_the_topic_and_not_repeated() {
+    let stage = Stage::with_settled_orders(2).await;
+    let publisher = stage.publisher();
+    let mut relay = stage.relay("a", &publisher);
+    publisher.fail_next(PublishFault::AfterCommit);
+    assert!(relay.run_once().await.is_err());
+    assert_eq!(relay.run_once().await.expect("nothing fails any more"), Relayed::Idle);
+    assert_eq!(stage.visible(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_not_published_is_published_later() {
+    let stage = Stage::with_settled_orders(2).await;
+    let publisher = stage.publisher();
+    let mut relay = stage.relay("a", &publisher);
+    publisher.fail_next(PublishFault::BeforeCommit);
+    assert!(relay.run_once().await.is_err());
+    assert_eq!(relay.run_once().await.expect("nothing fails any more"), Relayed::Published(2));
+    assert_eq!(stage.visible(), 2);
+}
+
+#[tokio::test]
+async fn a_relay_that_died_between_commit_and_mark_costs_no_double() {
+    let stage = Stage::with_settled_orders(2).await;
+    let dead = stage.publisher();
+    dead.take_over().await.expect("memory answers");
+    dead.publish(&stage.store.unpublished(10).await.expect("memory answers")).await.expect("memory answers");
+    let mut successor = stage.relay("b", &stage.publisher());
+    assert_eq!(successor.run_once().await.expect("nothing fails"), Relayed::Idle);
+    assert_eq!(stage.visible(), 2);
+}
+
+#[tokio::test]
+async fn only_the_leader_publishes_and_a_silent_one_is_replaced_and_fenced() {
+    let stage = Stage::with_settled_orders(1).await;
+    let old_publisher = stage.publisher();
+    let mut old = stage.relay("old", &old_publisher);
+    assert_eq!(old.run_once().await.expect("nothing fails"), Relayed::Published(1));
+    stage.settle(1).await;
+    let mut new = stage.relay("new", &stage.publisher());
+    assert_eq!(new.run_once().await.expect("nothing fails"), Relayed::Standby);
+
+    stage.clock.advance(LEASE);
+    assert_eq!(new.run_once().await.expect("nothing fails"), Relayed::Published(1));
+    stage.settle(2).await;
+    // The old one has not noticed: its own watch says that it still leads.
+    assert!(matches!(old.run_once().await, Err(RelayError::Publisher(PublishError::Fenced))));
+    assert_eq!(new.run_once().await.expect("nothing fails"), Relayed::Published(1));
+    assert_eq!(stage.visible(), 3);
+}
+
+#[tokio::test]
+async fn a_relay_that_resigns_is_replaced_at_once() {
+    let stage = Stage::with_settled_orders(1).await;
+    let mut first = stage.relay("first", &stage.publisher());
+    assert_eq!(first.run_once().await.expect("nothing fails"), Relayed::Published(1));
+    first.resign().await.expect("memory answers");
+    let mut second = stage.relay("second", &stage.publisher());
+    assert_eq!(second.run_once().await.expect("nothing fails"), Relayed::Idle);
+}
+
+#[tokio::test]
+async fn a_stopping_relay_publishes_what_waits_first() {
+    let stage = Stage::with_settled_orders(5).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    stage.relay("a", &stage.publisher()).run(stop, Arc::new(Notify::new())).await;
+    assert_eq!(stage.visible(), 5);
+}
