@@ -1,0 +1,32 @@
+# The commands of a checkout. `make` lists them.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint deps
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: deps ## Build and run the demo; ARGS="--orders 100 --seed 7" is passed on
+	$(CARGO) build --release --locked
+	target/release/order-payments demo $(ARGS)
+
+test: deps ## Run every test, against a real Kafka and PostgreSQL that it starts and stops
+	tests/services.sh with $(CARGO) test --locked $(ARGS)
+
+lint: deps ## Check formatting, lints and documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# librdkafka and SQLite are compiled from source: a C compiler, make and the OpenSSL headers.
+deps: ## Install the Debian packages that a build needs, where that is possible and needed
+	@if command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -q -y --no-install-recommends gcc libc6-dev make pkg-config libssl-dev; \
+	else \
+	  echo "A build needs gcc, make, pkg-config and libssl-dev (Debian's names). Install them and try again." >&2; exit 1; \
+	fi
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust (its version is rust-version in Cargo.toml)." >&2; exit 1; }
