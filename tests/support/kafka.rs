@@ -1,0 +1,148 @@
+//! The real broker: topics of a test's own, a producer, and a reader that is not the product's.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::support::{required_variable, unique};
+
+pub const PARTITIONS: i32 = 6;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Topics of one test on the real broker.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    pub brokers: String,
+    pub requests: String,
+    pub outcomes: String,
+    pub dead_letters: String,
+}
+
+/// A record as a foreign reader sees it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub key: String,
+    pub value: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Topics {
+    /// New, empty topics; the service creates those that it may.
+    pub async fn create() -> Self {
+        let brokers = required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS");
+        let name = unique("flow");
+        let topics = Self {
+            brokers,
+            requests: format!("{name}.requested"),
+            outcomes: format!("{name}.outcomes"),
+            dead_letters: format!("{name}.requested.dlq"),
+        };
+        let admin: AdminClient<DefaultClientContext> = topics.client().create().expect("a lawful configuration");
+        let topic = NewTopic::new(&topics.requests, PARTITIONS, TopicReplication::Fixed(1));
+        let created = admin.create_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
+        assert!(created.iter().all(Result::is_ok), "{created:?}");
+        topics
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("allow.auto.create.topics", "false");
+        config
+    }
+
+    /// Sends requests and waits until the broker has them all.
+    pub async fn send(&self, records: &[(String, Vec<u8>)]) {
+        let producer: FutureProducer =
+            self.client().set("linger.ms", "5").set("enable.idempotence", "true").create().expect("a lawful configuration");
+        let mut deliveries = Vec::new();
+        for (key, value) in records {
+            let headers = OwnedHeaders::new()
+                .insert(Header { key: "ce_specversion", value: Some("1.0") })
+                .insert(Header { key: "ce_id", value: Some(&unique("request")) })
+                .insert(Header { key: "ce_type", value: Some("payment-requested") })
+                .insert(Header { key: "content-type", value: Some("application/json") });
+            let record = FutureRecord::to(&self.requests).key(key).payload(value).headers(headers);
+            deliveries.push(producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room"));
+        }
+        for delivery in deliveries {
+            delivery.await.expect("the producer lives").expect("the broker takes it");
+        }
+    }
+
+    /// Everything on a topic that a reader of committed records sees; nothing where it does not exist.
+    pub fn read(&self, topic: &str) -> Vec<Seen> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", unique("reader"))
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("a lawful configuration");
+        let positions = self.all_partitions(&consumer, topic, Offset::Beginning);
+        consumer.assign(&positions).expect("partitions can be assigned");
+        let (mut open, mut seen, deadline) = (positions.count(), Vec::new(), Instant::now() + PATIENCE);
+        while open > 0 {
+            assert!(Instant::now() < deadline, "the end of {topic} was not reached within {PATIENCE:?}");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => seen.push(Seen {
+                    key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
+                    value: record.payload().unwrap_or_default().to_vec(),
+                    headers: record.headers().map_or_else(Vec::new, |headers| {
+                        headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+                    }),
+                }),
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                Some(Err(error)) => panic!("{topic} cannot be read: {error}"),
+                None => {}
+            }
+        }
+        seen
+    }
+
+    /// Sets a group without members back to the start of the request topic.
+    pub fn rewind(&self, group: &str) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
+        let start = self.all_partitions(&consumer, &self.requests, Offset::Offset(0));
+        consumer.commit(&start, CommitMode::Sync).expect("the group has no members");
+    }
+
+    /// Records of the request topic that the group has not committed yet.
+    pub fn lag(&self, group: &str) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
+        let wanted = self.all_partitions(&consumer, &self.requests, Offset::Invalid);
+        let committed = consumer.committed_offsets(wanted, PATIENCE).expect("the broker answers");
+        let behind = committed.elements().into_iter().map(|partition| {
+            let marks = consumer.fetch_watermarks(&self.requests, partition.partition(), PATIENCE);
+            let (_, end) = marks.expect("the broker answers");
+            end - partition.offset().to_raw().filter(|offset| *offset >= 0).unwrap_or(0)
+        });
+        behind.sum()
+    }
+
+    fn all_partitions(&self, consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let mut partitions = TopicPartitionList::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            partitions.add_partition_offset(topic, partition.id(), offset).expect("a lawful offset");
+        }
+        partitions
+    }
+}
+
+fn text(value: Option<&[u8]>) -> String {
+    value.map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+}

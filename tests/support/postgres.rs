@@ -1,0 +1,34 @@
+//! The real PostgreSQL: a database of a test's own, read with plain SQL.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, Executor, PgConnection, Row};
+
+use crate::support::{required_variable, unique};
+
+/// A database of one test.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: String,
+}
+
+impl Database {
+    /// A new, empty database.
+    pub async fn create() -> Self {
+        let maintenance = required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL");
+        let name = unique("flow").replace('-', "_");
+        let mut connection = PgConnection::connect(&maintenance).await.expect("PostgreSQL answers");
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        connection.execute(create).await.expect("the role may create databases");
+        let mut url = url::Url::parse(&maintenance).expect("a url");
+        url.set_path(&name);
+        Self { url: url.into() }
+    }
+
+    /// How many orders have each status.
+    pub async fn statuses(&self) -> BTreeMap<String, i64> {
+        let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+        let rows = sqlx::query("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&mut connection).await;
+        rows.expect("the table is there").iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+}
