@@ -1,0 +1,184 @@
+//! What is seen of a call, what was asked by it, and what that comes to. Values only: no I/O.
+
+use std::time::Duration;
+
+use crate::adapters::stripe::wire::ApiError;
+use crate::domain::outcome::FailureReason;
+use crate::domain::request::ProviderToken;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    /// No answer.
+    Failed {
+        /// How far the request got.
+        failure: Failure,
+        /// For a person.
+        detail: String,
+    },
+    /// An answer, readable or not.
+    Answered(Answer),
+}
+
+/// How a call failed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The request could not be put together; nothing was sent.
+    NotBuilt,
+    /// No connection was made; nothing was sent.
+    NotConnected,
+    /// The server's certificate is not to be trusted; nothing was sent.
+    Certificate,
+    /// The connection was made and the answer lost: the request may have been executed.
+    Lost,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// `Stripe-Should-Retry`, which overrules the status where it is given.
+    pub(crate) should_retry: Option<bool>,
+    /// `Idempotent-Replayed`: the stored answer of an earlier request.
+    pub(crate) replayed: bool,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) request_id: Option<String>,
+    /// Empty where it was too long or cut off.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Status, type, code and request id: enough for Stripe's support, nothing that is private.
+    pub(crate) fn describe(&self, error: Option<&ApiError<'_>>) -> String {
+        use std::fmt::Write as _;
+
+        use crate::adapters::stripe::declines::published;
+        let mut text = format!("status {}", self.status);
+        for (name, value) in [("type", error.map(ApiError::kind)), ("code", error.map(ApiError::cause))] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                let _ = write!(text, ", {name} {}", published(value)); // Writing to a string cannot fail.
+            }
+        }
+        if let Some(id) = &self.request_id {
+            let _ = write!(text, ", request {}", published(id));
+        }
+        text
+    }
+}
+
+/// What was asked, so far as its answer is judged by it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked<'a> {
+    /// Something about one intent.
+    Intent(Step, Expected<'a>),
+    /// The intents that name an order.
+    Search(Expected<'a>),
+    /// Money back.
+    Refund(ExpectedRefund<'a>),
+    /// Whether we are let in.
+    Probe,
+}
+
+impl Asked<'_> {
+    /// The object that the request named, which Stripe must therefore know.
+    pub(crate) fn reference(&self) -> Option<&ProviderToken> {
+        match self {
+            Self::Intent(_, expected) => expected.reference,
+            Self::Refund(expected) => Some(expected.reference),
+            Self::Search(_) | Self::Probe => None,
+        }
+    }
+}
+
+/// What was asked of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Make it.
+    Prepare,
+    /// Charge it, or make and charge it.
+    Charge,
+    /// Show it.
+    LookUp,
+    /// Cancel it.
+    Cancel,
+}
+
+/// What an intent must say to be the one that was asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) units: i64,
+    pub(crate) currency: &'a str,
+    pub(crate) order_id: &'a str,
+    pub(crate) attempt: u32,
+    /// The mode of our key, where the key tells it.
+    pub(crate) livemode: Option<bool>,
+    pub(crate) reference: Option<&'a ProviderToken>,
+}
+
+/// What a refund must say to be the one that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExpectedRefund<'a> {
+    pub(crate) units: i64,
+    pub(crate) currency: &'a str,
+    pub(crate) reference: &'a ProviderToken,
+    pub(crate) refund_id: &'a str,
+}
+
+/// What an observation comes to. Texts are for a person and hold nothing private.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The exact amount was taken.
+    Approved(ProviderToken),
+    /// Not taken; to be canceled before anyone believes it.
+    Declined { reference: ProviderToken, reason: FailureReason },
+    /// Refused before anything was made.
+    Refused(FailureReason),
+    /// Canceled: never taken, and never will be.
+    Canceled(FailureReason),
+    /// Made, and seen before any charge.
+    Unconfirmed(ProviderToken),
+    /// The provider decides later.
+    Pending,
+    /// A search that found nothing, which proves nothing.
+    NotFound,
+    /// The money is on its way back.
+    Refunded(ProviderToken),
+    /// The refund is accepted and may still fail.
+    RefundPending(ProviderToken),
+    /// We are let in.
+    Open,
+    /// To be sent again, the same bytes under the same key.
+    Retry {
+        /// Whether this request may have been executed for all that.
+        executed: bool,
+        /// How long Stripe wants to be left alone.
+        after: Option<Duration>,
+        detail: String,
+    },
+    /// Certainly not executed, and tried often enough.
+    Unavailable(String),
+    /// May have been executed.
+    Unknown(String),
+    /// The key was used with other bytes: what it did then must be looked up.
+    KeyReused(String),
+    /// Our credentials, mode or set-up are wrong; no order is at fault.
+    Configuration(String),
+    /// Contradicts what we know of this order; a person must look.
+    Quarantine(String),
+}
+
+impl Class {
+    /// What is left of this class when no further try is made, `in_doubt` where an earlier try of the
+    /// same call may have been executed: then nothing may be said that rests on its not having been.
+    pub(crate) fn concluded(self, in_doubt: bool) -> Self {
+        match self {
+            Self::Retry { executed: false, detail, .. } if !in_doubt => Self::Unavailable(detail),
+            Self::Retry { detail, .. } => Self::Unknown(detail),
+            Self::Configuration(detail) | Self::Unavailable(detail) if in_doubt => Self::Unknown(detail),
+            Self::Refused(reason) if in_doubt => {
+                Self::Unknown(format!("refused ({}) after a try that may have been executed", reason.code))
+            }
+            class => class,
+        }
+    }
+}
