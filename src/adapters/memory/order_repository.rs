@@ -22,6 +22,7 @@ use crate::ports::order_repository::{
 };
 
 const NOT_BEGUN: &str = "no such payment was begun here";
+const HAS_ENDED: &str = "this attempt has ended already";
 
 /// Orders, payments and outbox in memory.
 pub struct MemoryOrderRepository {
@@ -128,16 +129,11 @@ impl OrderRepository for MemoryOrderRepository {
         let mut tables = self.tables();
         let Tables { orders, events } = &mut *tables;
         let entry = orders.get_mut(ended.id()).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
-        let settled = entry.order.status() != OrderStatus::Pending;
+        let pending = entry.order.status() == OrderStatus::Pending;
         let stored = entry.attempt(settlement.payment.attempt).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
-        if settled {
-            return Ok(Settling::met_by(settlement, &stored.payment));
-        }
-        if events.contain(opposite_event(settlement)) {
-            return Ok(Settling::published_otherwise(settlement));
-        }
-        if !stored.may_become(&settlement.payment.state) {
-            return Err(refused(ended.id(), "this attempt has ended already"));
+        let told_otherwise = events.contain(opposite_event(settlement));
+        if !pending || told_otherwise || !stored.may_become(&settlement.payment.state) {
+            return Settling::met_by(settlement, &stored.payment).ok_or_else(|| refused(ended.id(), HAS_ENDED));
         }
         stored.due = None;
         stored.payment.state = settlement.payment.state.clone();

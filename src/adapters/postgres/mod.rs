@@ -1,1 +1,124 @@
-//! To be written.
+//! Orders, payments and outcomes in PostgreSQL, with group commit hidden inside.
+//!
+//! ```text
+//! begin ─► queue ─┐
+//! arm   ─► queue ─┤   one statement for all that waits
+//! settle─► queue ─┼──────────────────────────────────► pool ─► PostgreSQL
+//! park  ─► queue ─┘
+//! everything else: one statement a call
+//! ```
+//!
+//! No transaction is open while another machine is called: every step is one statement that commits
+//! itself. Whatever else reads the tables meanwhile waits for nothing.
+
+mod arm;
+mod begin;
+mod columns;
+mod load;
+mod order_repository;
+mod outbox;
+mod park;
+mod settle;
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::adapters::postgres::arm::Arm;
+use crate::adapters::postgres::begin::Begin;
+use crate::adapters::postgres::park::Park;
+use crate::adapters::postgres::settle::Settle;
+use crate::adapters::sql::config::{Config, ConnectError};
+use crate::adapters::sql::group_commit::GroupCommit;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a call waits for a free connection, and a start for the first one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Batches of one step under way at the same time: while one commits, the next is parsed and locked.
+pub(in crate::adapters::postgres) const CONCURRENT_BATCHES: usize = 2;
+
+/// What every connection is told.
+///
+/// A statement that hangs is broken off after ten seconds and repeated by its caller. The plans: every
+/// statement here finds rows by key, in the order of its input. The planner knows the tables only as
+/// they were when last analysed, empty perhaps, and would scan or hash them whole; so it may not.
+/// Walking the input in order also means that two instances lock rows in the same order.
+const SESSION: &str = "
+    SET statement_timeout = '10s';
+    SET default_transaction_isolation = 'read committed';
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off";
+
+/// Orders, payments and outbox in PostgreSQL.
+pub struct PostgresOrderRepository {
+    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) begin: GroupCommit<Begin>,
+    pub(in crate::adapters::postgres) arm: GroupCommit<Arm>,
+    pub(in crate::adapters::postgres) settle: GroupCommit<Settle>,
+    pub(in crate::adapters::postgres) park: GroupCommit<Park>,
+}
+
+impl PostgresOrderRepository {
+    /// Connects, and checks that the database keeps what it confirms and has this version's tables.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; nothing was changed.
+    pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
+        let pool = open(config).await?;
+        check_durability(&pool).await?;
+        check_version(&pool).await?;
+        Ok(Self {
+            begin: GroupCommit::start(Begin { pool: pool.clone() }),
+            arm: GroupCommit::start(Arm { pool: pool.clone() }),
+            settle: GroupCommit::start(Settle { pool: pool.clone() }),
+            park: GroupCommit::start(Park { pool: pool.clone() }),
+            pool,
+        })
+    }
+
+    /// Brings the tables up to date. Instances that do so at the same time wait for each other.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; repeating is safe.
+    pub async fn migrate(config: &Config) -> Result<(), ConnectError> {
+        let pool = open(config).await?;
+        MIGRATIONS.run(&pool).await?;
+        pool.close().await;
+        Ok(())
+    }
+}
+
+async fn open(config: &Config) -> Result<PgPool, ConnectError> {
+    let invalid = |_| ConnectError::Url { expected: "postgres://user:password@host/name" };
+    let options: PgConnectOptions = config.url.expose_secret().parse().map_err(invalid)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(|_| ()) })
+        })
+        .connect_with(options.application_name("order-payments"))
+        .await?;
+    Ok(pool)
+}
+
+async fn check_durability(pool: &PgPool) -> Result<(), ConnectError> {
+    let setting: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(pool).await?;
+    if setting == "off" { Err(ConnectError::NotDurable) } else { Ok(()) }
+}
+
+async fn check_version(pool: &PgPool) -> Result<(), ConnectError> {
+    const UNDEFINED_TABLE: &str = "42P01";
+
+    let applied = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
+    let applied: Option<i64> = match applied.fetch_one(pool).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => None,
+        applied => applied?,
+    };
+    ConnectError::unless_current(applied, &MIGRATIONS)
+}

@@ -38,25 +38,25 @@ impl Standing {
 }
 
 impl Settling {
-    /// What a settlement is told whose order is settled: `stored` is its attempt as it is stored.
-    pub fn met_by(settlement: &Settlement, stored: &Payment) -> Self {
+    /// What a settlement is told that could not be stored: `stored` is its attempt as it is. `None` where
+    /// the attempt has ended without settling its order.
+    pub fn met_by(settlement: &Settlement, stored: &Payment) -> Option<Self> {
         let (order, ended) = (stored.order(), &settlement.outcome.order);
+        if order.status() == OrderStatus::Pending {
+            // Only a published outcome can have stood in the way of an attempt that waits.
+            let waits = settlement.payment.state.replaceable().contains(&stored.state.name());
+            return waits.then(|| Self::Contradicts(with_opposite_end(ended)));
+        }
         // PAID under two names is two charges, however alike the orders look.
         let same_charge = ended.status() == OrderStatus::Failed || stored.reference() == settlement.payment.reference();
         let same_end = order.status() == ended.status() && same_charge;
-        if same_end { Self::Before } else { Self::Contradicts(order.clone()) }
+        Some(if same_end { Self::Before } else { Self::Contradicts(order.clone()) })
     }
+}
 
-    /// What a settlement is told whose order is PENDING here, but was published with the other end.
-    pub fn published_otherwise(settlement: &Settlement) -> Self {
-        let order = &settlement.outcome.order;
-        let status = match settlement.outcome.kind() {
-            OutcomeKind::Paid => OrderStatus::Failed,
-            OutcomeKind::Failed => OrderStatus::Paid,
-        };
-        let (id, email) = (order.id().clone(), order.customer_email().clone());
-        Self::Contradicts(Order::restore(id, email, order.total_amount(), status))
-    }
+fn with_opposite_end(ended: &Order) -> Order {
+    let status = if ended.status() == OrderStatus::Paid { OrderStatus::Failed } else { OrderStatus::Paid };
+    Order::restore(ended.id().clone(), ended.customer_email().clone(), ended.total_amount(), status)
 }
 
 /// The event that says the opposite: where it was published, this settlement must not be.

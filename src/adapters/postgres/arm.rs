@@ -1,0 +1,79 @@
+//! Stores references, each where its attempt has none yet, and reads what is stored for the others.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgPool;
+
+use crate::adapters::postgres::CONCURRENT_BATCHES;
+use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::load::latest;
+use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
+use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::moment::Moment;
+use crate::domain::payment::Payment;
+use crate::domain::request::ProviderToken;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{RepositoryError, Standing};
+
+/// The step `arm`.
+pub(in crate::adapters::postgres) struct Arm {
+    pub(in crate::adapters::postgres) pool: PgPool,
+}
+
+/// One call of it.
+pub(in crate::adapters::postgres) struct Prepared {
+    pub(in crate::adapters::postgres) payment: Payment,
+    pub(in crate::adapters::postgres) reference: ProviderToken,
+    pub(in crate::adapters::postgres) now: Timestamp,
+}
+
+#[async_trait]
+impl Step for Arm {
+    type Request = Prepared;
+    type Answer = Standing;
+
+    const CONCURRENT: usize = CONCURRENT_BATCHES;
+
+    fn key(prepared: &Prepared) -> &str {
+        prepared.payment.order().id().as_str()
+    }
+
+    async fn execute(&self, batch: &[Arc<Prepared>]) -> Result<Vec<Result<Standing, RepositoryError>>, DatabaseFault> {
+        let won = self.store(batch).await?;
+        let late: Vec<_> = batch.iter().map(|prepared| Self::key(prepared)).filter(|id| !won.contains(*id)).collect();
+        let mut met = latest(&self.pool, &late).await?;
+        let answer = |prepared: &Arc<Prepared>| {
+            let id = prepared.payment.order().id();
+            if won.contains(id.as_str()) {
+                return Ok(Standing::Armed(prepared.payment.armed(prepared.reference.clone(), prepared.now)));
+            }
+            let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
+            let payment = stored.payment.ok_or_else(|| refused(id, NOT_BEGUN))?;
+            Ok(Standing::of(payment, prepared.now))
+        };
+        Ok(batch.iter().map(answer).collect())
+    }
+}
+
+impl Arm {
+    /// The compare-and-set; says whose reference is stored now.
+    async fn store(&self, batch: &[Arc<Prepared>]) -> Result<HashSet<String>, sqlx::Error> {
+        const STATEMENT: &str = "
+            UPDATE payments p SET state = 'CONFIRMING', reference = i.reference, armed_at = i.armed_at
+            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[])
+                AS i (order_id, attempt, reference, armed_at)
+            WHERE p.order_id = i.order_id AND p.attempt = i.attempt AND p.state = 'PREPARING'
+                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status = 'PENDING')
+            RETURNING p.order_id";
+        let won: Vec<String> = sqlx::query_scalar(STATEMENT)
+            .bind(column(batch, |prepared| Self::key(prepared)))
+            .bind(column(batch, |prepared| i64::from(prepared.payment.attempt.number())))
+            .bind(column(batch, |prepared| prepared.reference.as_str()))
+            .bind(column(batch, |prepared| Moment(prepared.now)))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(won.into_iter().collect())
+    }
+}

@@ -1,0 +1,163 @@
+//! Stores orders with their first attempts, where they are new, and reads how far the others are.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgPool;
+
+use crate::adapters::postgres::CONCURRENT_BATCHES;
+use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::load::{Loaded, latest};
+use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
+use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::rows::{OrderRow, PaymentRow};
+use crate::domain::payment::{ChargeFlow, Payment};
+use crate::domain::request::PaymentRequest;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{Begun, RepositoryError};
+
+/// The step `begin`.
+pub(in crate::adapters::postgres) struct Begin {
+    pub(in crate::adapters::postgres) pool: PgPool,
+}
+
+/// One call of it.
+pub(in crate::adapters::postgres) struct Asked {
+    pub(in crate::adapters::postgres) request: Arc<PaymentRequest>,
+    pub(in crate::adapters::postgres) flow: ChargeFlow,
+    pub(in crate::adapters::postgres) now: Timestamp,
+}
+
+/// An order and its first attempt as they would be stored.
+struct First {
+    order: OrderRow,
+    payment: PaymentRow,
+}
+
+#[async_trait]
+impl Step for Begin {
+    type Request = Asked;
+    type Answer = Begun;
+
+    const CONCURRENT: usize = CONCURRENT_BATCHES;
+
+    fn key(asked: &Asked) -> &str {
+        asked.request.order.id().as_str()
+    }
+
+    async fn execute(&self, batch: &[Arc<Asked>]) -> Result<Vec<Result<Begun, RepositoryError>>, DatabaseFault> {
+        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first())).collect();
+        let new = self.store_new(&firsts).await?;
+        let mut met = self.meet(batch, &new).await?;
+        let answer = |asked: &Arc<Asked>| {
+            let id = asked.request.order.id();
+            if new.contains(id.as_str()) {
+                return Ok(Begun::met(asked.first(), asked.now));
+            }
+            let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
+            stored.met_by(&asked.request, asked.now).ok_or_else(|| refused(id, NOT_BEGUN))
+        };
+        Ok(batch.iter().map(answer).collect())
+    }
+}
+
+impl Begin {
+    /// Stores the orders that are not there yet, and says which.
+    async fn store_new(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
+        // IS TRUE keeps the planner from making a join of it: a hashed look-up serves better.
+        const STATEMENT: &str = "
+            WITH input AS (
+                SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
+                    $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
+                    $12::text[], $13::text[], $14::text[], $15::timestamptz[])
+                AS i (id, customer_email, total_amount, currency,
+                    attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                    event_id, correlation_id, traceparent, requested_at)
+            ), new_orders AS (
+                INSERT INTO orders (id, customer_email, total_amount, currency, status, created_at, updated_at)
+                SELECT id, customer_email, total_amount::numeric, currency, 'PENDING', now(), now() FROM input
+                ON CONFLICT (id) DO NOTHING
+                RETURNING id
+            )
+            INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                event_id, correlation_id, traceparent, requested_at)
+            SELECT id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                event_id, correlation_id, traceparent, requested_at
+            FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE
+            RETURNING order_id";
+        self.insert(STATEMENT, firsts).await
+    }
+
+    /// Stores the first attempts of orders that were saved without one.
+    async fn store_attempts(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
+        const STATEMENT: &str = "
+            INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                event_id, correlation_id, traceparent, requested_at)
+            SELECT id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                event_id, correlation_id, traceparent, requested_at
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
+                $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
+                $12::text[], $13::text[], $14::text[], $15::timestamptz[])
+            AS i (id, customer_email, total_amount, currency,
+                attempt, state, flow, payment_method, customer, begun_at, armed_at,
+                event_id, correlation_id, traceparent, requested_at)
+            ON CONFLICT (order_id, attempt) DO NOTHING
+            RETURNING order_id";
+        self.insert(STATEMENT, firsts).await
+    }
+
+    async fn insert(&self, statement: &'static str, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
+        let stored: Vec<String> = sqlx::query_scalar(statement)
+            .bind(column(firsts, |first| first.order.id.as_str()))
+            .bind(column(firsts, |first| first.order.customer_email.as_str()))
+            .bind(column(firsts, |first| first.order.total_amount.as_str()))
+            .bind(column(firsts, |first| first.order.currency.as_str()))
+            .bind(column(firsts, |first| first.payment.attempt))
+            .bind(column(firsts, |first| first.payment.state.state.as_str()))
+            .bind(column(firsts, |first| first.payment.flow.as_str()))
+            .bind(column(firsts, |first| first.payment.payment_method.as_str()))
+            .bind(column(firsts, |first| first.payment.customer.as_deref()))
+            .bind(column(firsts, |first| first.payment.begun_at))
+            .bind(column(firsts, |first| first.payment.state.armed_at))
+            .bind(column(firsts, |first| first.payment.event_id.as_deref()))
+            .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
+            .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
+            .bind(column(firsts, |first| first.payment.requested_at))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(stored.into_iter().collect())
+    }
+
+    /// What is stored of the orders that are not new. A statement of its own, so that it sees what
+    /// others committed while the first one waited for them.
+    async fn meet(&self, batch: &[Arc<Asked>], new: &HashSet<String>) -> Result<HashMap<String, Loaded>, sqlx::Error> {
+        let old: Vec<_> = batch.iter().filter(|asked| !new.contains(Self::key(asked))).collect();
+        let ids: Vec<_> = old.iter().map(|asked| Self::key(asked)).collect();
+        let mut met = latest(&self.pool, &ids).await?;
+        let lacks_attempt = |asked: &&&Arc<Asked>| {
+            let stored = met.get(Self::key(asked)).and_then(|stored| stored.as_ref().ok());
+            stored.is_some_and(|stored| stored.met_by(&asked.request, asked.now).is_none())
+        };
+        let saved: Vec<_> = old.iter().filter(lacks_attempt).collect();
+        if !saved.is_empty() {
+            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first())).collect();
+            self.store_attempts(&firsts).await?;
+            let ids: Vec<_> = saved.iter().map(|asked| Self::key(asked)).collect();
+            met.extend(latest(&self.pool, &ids).await?);
+        }
+        Ok(met)
+    }
+}
+
+impl Asked {
+    fn first(&self) -> Payment {
+        Payment::first(Arc::clone(&self.request), self.flow, self.now)
+    }
+}
+
+impl First {
+    fn of(payment: &Payment) -> Self {
+        Self { order: OrderRow::of(payment.order()), payment: PaymentRow::of(payment) }
+    }
+}

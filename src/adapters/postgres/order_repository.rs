@@ -1,0 +1,144 @@
+//! The repository's contract, call by call: the steps of a payment go to their queues, the rest is
+//! one statement each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::adapters::postgres::arm::Prepared;
+use crate::adapters::postgres::begin::Asked;
+use crate::adapters::postgres::park::Waiting;
+use crate::adapters::postgres::{PostgresOrderRepository, load};
+use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailable};
+use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::rows::{OrderRow, as_asked, readable_payments, tally_of};
+use crate::adapters::sql::stored_columns;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::payment::{ChargeFlow, Payment, Settlement};
+use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{
+    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally,
+};
+
+#[async_trait]
+impl Repository<Order, OrderId> for PostgresOrderRepository {
+    async fn save(&self, order: &Order) -> Result<(), RepositoryError> {
+        if order.status() == OrderStatus::Pending && self.insert(order).await? {
+            return Ok(());
+        }
+        match self.find(order.id()).await? {
+            Some(stored) if stored.answers_save_of(order) => Ok(()),
+            Some(_) => Err(RepositoryError::Conflict { order_id: order.id().to_string() }),
+            None => Err(refused(order.id(), NOT_PENDING)),
+        }
+    }
+
+    async fn get(&self, id: &OrderId) -> Result<Option<Order>, RepositoryError> {
+        Ok(self.find(id).await?.map(|stored| stored.order))
+    }
+}
+
+#[async_trait]
+impl OrderRepository for PostgresOrderRepository {
+    async fn begin(
+        &self,
+        request: &PaymentRequest,
+        flow: ChargeFlow,
+        now: Timestamp,
+    ) -> Result<Begun, RepositoryError> {
+        self.begin.call(Asked { request: Arc::new(as_asked(request)), flow, now }).await
+    }
+
+    async fn arm(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        now: Timestamp,
+    ) -> Result<Standing, RepositoryError> {
+        self.arm.call(Prepared { payment: payment.clone(), reference: reference.clone(), now }).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError> {
+        self.settle.call(settlement.clone()).await
+    }
+
+    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        self.park.call(Waiting { payment: payment.clone(), due }).await
+    }
+
+    async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {
+        const STATEMENT: &str = concat!(
+            "WITH due AS (
+                SELECT order_id, attempt, due_at FROM payments WHERE due_at <= $1
+                ORDER BY due_at, order_id LIMIT $2 FOR UPDATE SKIP LOCKED
+            ), claimed AS (
+                UPDATE payments p SET due_at = $3 FROM due d
+                WHERE p.order_id = d.order_id AND p.attempt = d.attempt
+                RETURNING p.*, d.due_at AS was_due_at
+            )
+            SELECT ",
+            stored_columns!(),
+            " FROM claimed p JOIN orders o ON o.id = p.order_id ORDER BY p.was_due_at, p.order_id"
+        );
+        let rows = sqlx::query(STATEMENT)
+            .bind(Moment(now))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(Moment(now.plus(lease)))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unavailable)?;
+        let rows = rows.iter().map(load::stored).collect::<Result<Vec<_>, _>>().map_err(unavailable)?;
+        Ok(readable_payments(rows))
+    }
+
+    async fn find(&self, id: &OrderId) -> Result<Option<StoredOrder>, RepositoryError> {
+        let mut found = load::latest(&self.pool, &[id.as_str()]).await.map_err(unavailable)?;
+        found.remove(id.as_str()).transpose()
+    }
+
+    async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        const STATEMENT: &str = concat!(
+            "SELECT ",
+            stored_columns!(),
+            " FROM (SELECT * FROM orders WHERE id > $1 ORDER BY id LIMIT $2) o
+             LEFT JOIN LATERAL
+                 (SELECT * FROM payments WHERE order_id = o.id ORDER BY attempt DESC LIMIT 1) p ON true
+             ORDER BY o.id"
+        );
+        let rows = sqlx::query(STATEMENT)
+            .bind(after.map_or("", OrderId::as_str)) // No id is empty, so all come after it.
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unavailable)?;
+        rows.iter().map(|row| load::stored(row).map_err(unavailable)?.read()).collect()
+    }
+
+    async fn tally(&self) -> Result<Tally, RepositoryError> {
+        let counts = sqlx::query_as("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&self.pool).await;
+        Ok(tally_of(&counts.map_err(unavailable)?))
+    }
+}
+
+impl PostgresOrderRepository {
+    /// Whether the order was new and is stored now.
+    async fn insert(&self, order: &Order) -> Result<bool, RepositoryError> {
+        const STATEMENT: &str = "
+            INSERT INTO orders (id, customer_email, total_amount, currency, status, created_at, updated_at)
+            VALUES ($1, $2, $3::text::numeric, $4, $5, now(), now())
+            ON CONFLICT (id) DO NOTHING";
+        let row = OrderRow::of(order);
+        let inserted = sqlx::query(STATEMENT)
+            .bind(&row.id)
+            .bind(&row.customer_email)
+            .bind(&row.total_amount)
+            .bind(&row.currency)
+            .bind(&row.status)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| DatabaseFault::from(error).about(&row.id))?;
+        Ok(inserted.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,124 @@
+//! The outbox in PostgreSQL. Its callers work in batches already, so nothing is gathered here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::adapters::postgres::PostgresOrderRepository;
+use crate::adapters::postgres::columns::column;
+use crate::adapters::sql::fault::unavailable;
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after};
+use crate::ports::order_repository::RepositoryError;
+use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+
+#[async_trait]
+impl Outbox for PostgresOrderRepository {
+    async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
+        const STATEMENT: &str = "
+            INSERT INTO leases (name, holder, expires_at) VALUES ('relay', $1, now() + $2 * interval '1 microsecond')
+            ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+            WHERE leases.holder = excluded.holder OR leases.expires_at <= now()";
+        let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
+        let taken = sqlx::query(STATEMENT).bind(relay).bind(lease).execute(&self.pool).await.map_err(unavailable)?;
+        Ok(taken.rows_affected() == 1)
+    }
+
+    async fn resign(&self, relay: &str) -> Result<(), RepositoryError> {
+        const STATEMENT: &str = "DELETE FROM leases WHERE name = 'relay' AND holder = $1";
+        sqlx::query(STATEMENT).bind(relay).execute(&self.pool).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
+        const STATEMENT: &str = "
+            SELECT event_id, order_id, kind, headers, payload FROM outbox
+            WHERE published_at IS NULL ORDER BY created_at, event_id LIMIT $1";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Result<Vec<EventRow>, _> = sqlx::query_as(STATEMENT).bind(limit).fetch_all(&self.pool).await;
+        rows.map_err(unavailable)?.into_iter().map(EventRow::read).collect()
+    }
+
+    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
+        let mut tx = self.pool.begin().await.map_err(unavailable)?;
+        mark(&mut tx, published).await.map_err(unavailable)?;
+        advance(&mut tx, &positions_after(published)).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)
+    }
+
+    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
+        // An event that was written twice to the topic is one row here, at its last place.
+        let found: BTreeMap<_, _> = found.iter().map(|found| (found.event.id, found)).collect();
+        let found: Vec<_> = found.into_values().collect();
+        let places = column(&found, |found| place_of(found));
+        let mut tx = self.pool.begin().await.map_err(unavailable)?;
+        let stored = store(&mut tx, &found).await.map_err(unavailable)?;
+        // A statement of its own: it sees what a settlement committed while the first one waited for it.
+        let marked = mark(&mut tx, &places).await.map_err(unavailable)?;
+        advance(&mut tx, read_up_to).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        Ok(Adopted { marked, stored })
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
+        const STATEMENT: &str = r#"SELECT "partition", next_offset FROM outbox_positions ORDER BY "partition""#;
+        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+        let position = |(partition, next_offset)| Position { partition, next_offset };
+        Ok(rows.map_err(unavailable)?.into_iter().map(position).collect())
+    }
+}
+
+/// Marks those that are not marked yet, and says how many.
+async fn mark(db: &mut PgConnection, published: &[Published]) -> Result<u64, sqlx::Error> {
+    const STATEMENT: &str = r#"
+        UPDATE outbox e SET published_at = now(), "partition" = i."partition", "offset" = i."offset"
+        FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS i (event_id, "partition", "offset")
+        WHERE e.event_id = i.event_id AND e.published_at IS NULL"#;
+    let marked = sqlx::query(STATEMENT)
+        .bind(column(published, |published| published.event_id.as_uuid()))
+        .bind(column(published, |published| published.partition))
+        .bind(column(published, |published| published.offset))
+        .execute(db)
+        .await?;
+    Ok(marked.rows_affected())
+}
+
+/// Stores events that are unknown here as published ones, and says how many.
+async fn store(db: &mut PgConnection, found: &[&FoundEvent]) -> Result<u64, sqlx::Error> {
+    const STATEMENT: &str = r#"
+        INSERT INTO outbox (event_id, order_id, kind, headers, payload, created_at, published_at, "partition", "offset")
+        SELECT event_id, order_id, kind, headers, payload, now(), now(), "partition", "offset"
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::bigint[])
+            AS i (event_id, order_id, kind, headers, payload, "partition", "offset")
+        ON CONFLICT (event_id) DO NOTHING"#;
+    let rows: Vec<_> = found.iter().map(|found| EventRow::of(&found.event)).collect();
+    let stored = sqlx::query(STATEMENT)
+        .bind(column(&rows, |row| -> Uuid { row.event_id }))
+        .bind(column(&rows, |row| row.order_id.as_str()))
+        .bind(column(&rows, |row| row.kind.as_str()))
+        .bind(column(&rows, |row| row.headers.as_str()))
+        .bind(column(&rows, |row| row.payload.as_slice()))
+        .bind(column(found, |found| found.partition))
+        .bind(column(found, |found| found.offset))
+        .execute(db)
+        .await?;
+    Ok(stored.rows_affected())
+}
+
+/// Positions only ever grow: a slow relay does not take them back.
+async fn advance(db: &mut PgConnection, positions: &[Position]) -> Result<(), sqlx::Error> {
+    const STATEMENT: &str = r#"
+        INSERT INTO outbox_positions ("partition", next_offset)
+        SELECT "partition", max(next_offset) FROM unnest($1::integer[], $2::bigint[]) AS i ("partition", next_offset)
+        GROUP BY "partition" ORDER BY "partition"
+        ON CONFLICT ("partition") DO UPDATE
+        SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
+    sqlx::query(STATEMENT)
+        .bind(column(positions, |position| position.partition))
+        .bind(column(positions, |position| position.next_offset))
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Stores payments that wait, each where the stored one may be replaced by it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgPool;
+
+use crate::adapters::postgres::CONCURRENT_BATCHES;
+use crate::adapters::postgres::columns::column;
+use crate::adapters::sql::fault::DatabaseFault;
+use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::rows::StateRow;
+use crate::domain::payment::Payment;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::RepositoryError;
+
+/// The step `park`.
+pub(in crate::adapters::postgres) struct Park {
+    pub(in crate::adapters::postgres) pool: PgPool,
+}
+
+/// One call of it.
+pub(in crate::adapters::postgres) struct Waiting {
+    pub(in crate::adapters::postgres) payment: Payment,
+    pub(in crate::adapters::postgres) due: Option<Timestamp>,
+}
+
+#[async_trait]
+impl Step for Park {
+    type Request = Waiting;
+    type Answer = ();
+
+    const CONCURRENT: usize = CONCURRENT_BATCHES;
+
+    fn key(waiting: &Waiting) -> &str {
+        waiting.payment.order().id().as_str()
+    }
+
+    async fn execute(&self, batch: &[Arc<Waiting>]) -> Result<Vec<Result<(), RepositoryError>>, DatabaseFault> {
+        const STATEMENT: &str = "
+            UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at, due_at = i.due_at,
+                reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
+                finding = i.finding
+            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                    $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[])
+                AS i (order_id, attempt, state, replaceable, reference, armed_at,
+                    due_at, reason_code, reason_category, reason_message, finding)
+            WHERE p.order_id = i.order_id AND p.attempt = i.attempt
+                AND p.state = ANY (string_to_array(i.replaceable, ','))
+                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status = 'PENDING')";
+        let states: Vec<_> = batch.iter().map(|waiting| StateRow::of(&waiting.payment.state)).collect();
+        sqlx::query(STATEMENT)
+            .bind(column(batch, |waiting| Self::key(waiting)))
+            .bind(column(batch, |waiting| i64::from(waiting.payment.attempt.number())))
+            .bind(column(&states, |state| state.state.as_str()))
+            .bind(column(batch, |waiting| waiting.payment.state.replaceable().join(",")))
+            .bind(column(&states, |state| state.reference.as_deref()))
+            .bind(column(&states, |state| state.armed_at))
+            .bind(column(batch, |waiting| waiting.due.map(Moment)))
+            .bind(column(&states, |state| state.reason_code.as_deref()))
+            .bind(column(&states, |state| state.reason_category.as_deref()))
+            .bind(column(&states, |state| state.reason_message.as_deref()))
+            .bind(column(&states, |state| state.finding.as_deref()))
+            .execute(&self.pool)
+            .await?;
+        Ok(batch.iter().map(|_| Ok(())).collect())
+    }
+}

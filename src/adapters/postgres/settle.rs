@@ -1,0 +1,132 @@
+//! Settles orders: order, payment and outcome in one statement, each for those that were PENDING.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgPool;
+
+use crate::adapters::postgres::CONCURRENT_BATCHES;
+use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::load::{Loaded, attempts};
+use crate::adapters::sql::fault::{DatabaseFault, HAS_ENDED, NOT_BEGUN, refused};
+use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::outbox_rows::EventRow;
+use crate::adapters::sql::rows::StateRow;
+use crate::adapters::wire::outcome::encode;
+use crate::domain::payment::Settlement;
+use crate::ports::order_repository::answers::opposite_event;
+use crate::ports::order_repository::{RepositoryError, Settling};
+
+/// The step `settle`.
+pub(in crate::adapters::postgres) struct Settle {
+    pub(in crate::adapters::postgres) pool: PgPool,
+}
+
+/// A settlement's rows.
+struct End<'call> {
+    settlement: &'call Settlement,
+    state: StateRow,
+    event: EventRow,
+}
+
+#[async_trait]
+impl Step for Settle {
+    type Request = Settlement;
+    type Answer = Settling;
+
+    const CONCURRENT: usize = CONCURRENT_BATCHES;
+
+    fn key(settlement: &Settlement) -> &str {
+        settlement.outcome.order.id().as_str()
+    }
+
+    async fn execute(
+        &self,
+        batch: &[Arc<Settlement>],
+    ) -> Result<Vec<Result<Settling, RepositoryError>>, DatabaseFault> {
+        let moved = self.store(batch).await?;
+        let mut met = self.meet(batch, &moved).await?;
+        let answer = |settlement: &Arc<Settlement>| {
+            let id = settlement.outcome.order.id();
+            if moved.contains(id.as_str()) {
+                return Ok(Settling::Stored);
+            }
+            let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
+            let payment = stored.payment.ok_or_else(|| refused(id, NOT_BEGUN))?;
+            Settling::met_by(settlement, &payment).ok_or_else(|| refused(id, HAS_ENDED))
+        };
+        Ok(batch.iter().map(answer).collect())
+    }
+}
+
+impl Settle {
+    /// Moves what may be moved, and says which orders were.
+    async fn store(&self, batch: &[Arc<Settlement>]) -> Result<HashSet<String>, sqlx::Error> {
+        // The opposite outcome is in the outbox already where it was found on the topic: an order
+        // is told one end. An outcome of this very end that was found there stays as it was published.
+        const STATEMENT: &str = "
+            WITH input AS (
+                SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+                    $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[])
+                AS i (order_id, attempt, status, state, replaceable, reference,
+                    reason_code, reason_category, reason_message, event_id, opposite_id, kind, headers, payload)
+            ), moved AS (
+                UPDATE orders o SET status = i.status, updated_at = now()
+                FROM input i
+                WHERE o.id = i.order_id AND o.status = 'PENDING'
+                    AND EXISTS (SELECT FROM payments p WHERE p.order_id = i.order_id AND p.attempt = i.attempt
+                        AND p.state = ANY (string_to_array(i.replaceable, ',')))
+                    AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
+                RETURNING i.*
+            ), ended AS (
+                UPDATE payments p SET state = m.state, reference = m.reference, due_at = NULL, finding = NULL,
+                    reason_code = m.reason_code, reason_category = m.reason_category, reason_message = m.reason_message
+                FROM moved m
+                WHERE p.order_id = m.order_id AND p.attempt = m.attempt
+            ), told AS (
+                INSERT INTO outbox (event_id, order_id, kind, headers, payload, created_at)
+                SELECT event_id, order_id, kind, headers, payload, now() FROM moved
+                ON CONFLICT (event_id) DO NOTHING
+            )
+            SELECT order_id FROM moved";
+        let ends: Vec<_> = batch.iter().map(|settlement| End::of(settlement)).collect();
+        let moved: Vec<String> = sqlx::query_scalar(STATEMENT)
+            .bind(column(&ends, |end| Self::key(end.settlement)))
+            .bind(column(&ends, |end| i64::from(end.settlement.payment.attempt.number())))
+            .bind(column(&ends, |end| end.settlement.outcome.order.status().as_str()))
+            .bind(column(&ends, |end| end.state.state.as_str()))
+            .bind(column(&ends, |end| end.settlement.payment.state.replaceable().join(",")))
+            .bind(column(&ends, |end| end.state.reference.as_deref()))
+            .bind(column(&ends, |end| end.state.reason_code.as_deref()))
+            .bind(column(&ends, |end| end.state.reason_category.as_deref()))
+            .bind(column(&ends, |end| end.state.reason_message.as_deref()))
+            .bind(column(&ends, |end| end.event.event_id))
+            .bind(column(&ends, |end| opposite_event(end.settlement).as_uuid()))
+            .bind(column(&ends, |end| end.event.kind.as_str()))
+            .bind(column(&ends, |end| end.event.headers.as_str()))
+            .bind(column(&ends, |end| end.event.payload.as_slice()))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(moved.into_iter().collect())
+    }
+
+    /// What is stored of the attempts whose orders were not moved.
+    async fn meet(
+        &self,
+        batch: &[Arc<Settlement>],
+        moved: &HashSet<String>,
+    ) -> Result<HashMap<String, Loaded>, sqlx::Error> {
+        let late: Vec<_> = batch.iter().filter(|settlement| !moved.contains(Self::key(settlement))).collect();
+        let ids = column(&late, |settlement| Self::key(settlement));
+        let numbers = column(&late, |settlement| i64::from(settlement.payment.attempt.number()));
+        attempts(&self.pool, &ids, &numbers).await
+    }
+}
+
+impl<'call> End<'call> {
+    fn of(settlement: &'call Settlement) -> Self {
+        let event = EventRow::of(&encode(&settlement.outcome));
+        Self { settlement, state: StateRow::of(&settlement.payment.state), event }
+    }
+}
