@@ -34,6 +34,9 @@ const ACCOUNT_CODES: [&str; 6] = [
 /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
 const UNCHARGED: [&str; 4] = ["requires_payment_method", "requires_confirmation", "requires_action", "canceled"];
 
+/// The one `payment_method_…` code that does not speak of the payment method.
+const PROVIDER_TIMEOUT: &str = "payment_method_provider_timeout";
+
 /// The class of what was seen. Total: every status, header and body has one.
 pub(crate) fn classify(seen: &Seen, asked: &Asked<'_>) -> Class {
     match seen {
@@ -111,6 +114,8 @@ fn told(answer: &Answer, error: &ApiError<'_>, asked: &Asked<'_>) -> Class {
             (Some(intent), Asked::Intent(_, expected)) => intent_state(intent, expected, detail),
             _ => Class::Unknown(detail()),
         },
+        // A time-out on Stripe's side of the line is an answer to nothing.
+        400 if error.code() == PROVIDER_TIMEOUT => Class::Unknown(detail()),
         400 | 404 => match (rejected(answer.status, error, asked), asked.reference()) {
             (Some(reason), _) => not_taken(error, asked, reason, detail),
             // Ours, and not there: another account or mode, or lost. Never a proof that nothing was charged.
@@ -186,8 +191,7 @@ fn names_payment_method(code: &str, param: &str) -> bool {
     match code {
         "resource_missing" => matches!(param, "payment_method" | "customer"),
         "token_already_used" => true,
-        "payment_method_provider_timeout" => false, // A time-out is an answer to nothing.
-        _ => code.starts_with("payment_method_"),
+        _ => code != PROVIDER_TIMEOUT && code.starts_with("payment_method_"),
     }
 }
 

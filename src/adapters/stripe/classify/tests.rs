@@ -1,1 +1,396 @@
-//! To come.
+//! The decision table, row by row.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::adapters::stripe::observation::ExpectedRefund;
+use crate::domain::request::ProviderToken;
+
+mod properties;
+
+const EXPECTED: Expected<'static> =
+    Expected { units: 1250, currency: "eur", order_id: "ord_1", attempt: 1, livemode: Some(false), reference: None };
+
+fn reference() -> ProviderToken {
+    "pi_1".parse().expect("a token")
+}
+
+fn intent(status: &str) -> Value {
+    json!({
+        "id": "pi_1", "object": "payment_intent", "status": status, "amount": 1250,
+        "amount_received": if status == "succeeded" { 1250 } else { 0 }, "currency": "eur", "livemode": false,
+        "metadata": {"order_id": "ord_1", "attempt": "1"}, "last_payment_error": null,
+    })
+}
+
+/// The intent of this status with one field changed.
+fn altered(status: &str, pointer: &str, value: impl Into<Value>) -> Value {
+    let mut intent = intent(status);
+    *intent.pointer_mut(pointer).expect("a field of the intent") = value.into();
+    intent
+}
+
+fn error(kind: &str, code: &str) -> Value {
+    json!({"error": {"type": kind, "code": code, "message": "ada@example.com did it"}})
+}
+
+fn declined(code: &str) -> Value {
+    json!({"error": {"type": "card_error", "code": "card_declined", "decline_code": code, "message": "no",
+        "payment_intent": intent("requires_payment_method")}})
+}
+
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer { status, body: body.to_string().into_bytes(), ..Answer::default() }
+}
+
+/// What the answer means to a charge in one step.
+fn one_step(answer: Answer) -> Class {
+    classify(&Seen::Answered(answer), &Asked::Intent(Step::Charge, EXPECTED))
+}
+
+/// What the answer means to the confirmation of `pi_1`.
+fn two_step(answer: Answer) -> Class {
+    let reference = reference();
+    let expected = Expected { reference: Some(&reference), ..EXPECTED };
+    classify(&Seen::Answered(answer), &Asked::Intent(Step::Charge, expected))
+}
+
+/// The class by name, with the category of its reason.
+fn name(class: &Class) -> String {
+    let text = match class {
+        Class::Approved(_) => "approved",
+        Class::Declined { reason, .. } => return format!("declined {}", reason.category.as_str()),
+        Class::Refused(reason) => return format!("refused {}", reason.category.as_str()),
+        Class::Canceled(_) => "canceled",
+        Class::Unconfirmed(_) => "unconfirmed",
+        Class::Pending => "pending",
+        Class::NotFound => "not found",
+        Class::Refunded(_) => "refunded",
+        Class::RefundPending(_) => "refund pending",
+        Class::Open => "open",
+        Class::Retry { executed: true, .. } => "retry in doubt",
+        Class::Retry { executed: false, .. } => "retry",
+        Class::Unavailable(_) => "unavailable",
+        Class::Unknown(_) => "unknown",
+        Class::KeyReused(_) => "key reused",
+        Class::Configuration(_) => "configuration",
+        Class::Quarantine(_) => "quarantine",
+    };
+    text.to_owned()
+}
+
+#[test]
+fn without_an_answer_only_what_was_certainly_not_sent_is_sent_again() {
+    let rows = [
+        (Failure::NotBuilt, "configuration"),
+        (Failure::NotConnected, "retry"),
+        (Failure::Certificate, "configuration"),
+        (Failure::Lost, "unknown"),
+    ];
+    for (failure, expected) in rows {
+        let class = classify(&Seen::Failed { failure, detail: String::new() }, &Asked::Intent(Step::Charge, EXPECTED));
+        assert_eq!(name(&class), expected, "{failure:?}");
+    }
+}
+
+#[test]
+fn an_intents_own_status_decides() {
+    let rows = [
+        ("succeeded", "approved"),
+        ("processing", "pending"),
+        ("requires_action", "declined authentication_required"),
+        ("requires_confirmation", "unconfirmed"),
+        ("requires_payment_method", "unknown"),
+        ("requires_capture", "quarantine"),
+        ("canceled", "canceled"),
+        ("brand_new_status", "unknown"),
+    ];
+    for (status, expected) in rows {
+        assert_eq!(name(&one_step(answer(200, &intent(status)))), expected, "{status}");
+        assert_eq!(name(&two_step(answer(200, &intent(status)))), expected, "{status}");
+    }
+}
+
+#[test]
+fn an_approval_must_agree_in_every_field() {
+    let rows = [
+        ("/amount_received", json!(1249), "quarantine"),
+        ("/amount_received", json!(null), "quarantine"),
+        ("/amount", json!(1251), "quarantine"),
+        ("/currency", json!("usd"), "quarantine"),
+        ("/metadata/order_id", json!("ORD_1"), "quarantine"),
+        ("/metadata/attempt", json!("2"), "quarantine"),
+        ("/metadata", json!(null), "quarantine"),
+        ("/id", json!("pi_2"), "quarantine"),
+        ("/id", json!("../pi_1"), "unknown"),
+        ("/object", json!("charge"), "unknown"),
+        ("/livemode", json!(true), "configuration"),
+        ("/livemode", json!(null), "configuration"),
+    ];
+    for (field, value, expected) in rows {
+        let class = two_step(answer(200, &altered("succeeded", field, value.clone())));
+        assert_eq!(name(&class), expected, "{field} = {value}");
+    }
+}
+
+#[test]
+fn a_key_that_tells_no_mode_is_not_held_to_one() {
+    let live = answer(200, &altered("succeeded", "/livemode", true));
+    let asked = Asked::Intent(Step::Charge, Expected { livemode: None, ..EXPECTED });
+    assert_eq!(name(&classify(&Seen::Answered(live), &asked)), "approved");
+}
+
+#[test]
+fn a_stored_decline_is_read_from_the_intent() {
+    let rows = [
+        (json!({"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}), "declined hard_decline"),
+        (json!({"type": "card_error", "code": "expired_card"}), "declined hard_decline"),
+        (json!({"type": "card_error", "code": "new_code"}), "declined soft_decline"),
+        (json!({"type": "card_error", "code": "card_declined", "decline_code": "duplicate_transaction"}), "unknown"),
+    ];
+    for (error, expected) in rows {
+        let class = one_step(answer(200, &altered("requires_payment_method", "/last_payment_error", error.clone())));
+        assert_eq!(name(&class), expected, "{error}");
+    }
+}
+
+#[test]
+fn statuses_and_codes_are_read_from_the_top_of_the_table() {
+    let invalid = "invalid_request_error";
+    let rows = [
+        (401, error(invalid, ""), "configuration"),
+        (403, error(invalid, ""), "configuration"),
+        (302, json!(null), "configuration"),
+        (400, error(invalid, "api_key_expired"), "configuration"),
+        (400, error(invalid, "testmode_charges_only"), "configuration"),
+        (400, error("idempotency_error", ""), "key reused"),
+        (409, error("idempotency_error", "idempotency_key_in_use"), "retry in doubt"),
+        (400, error("idempotency_error", "idempotency_key_in_use"), "retry in doubt"),
+        (409, error(invalid, ""), "retry in doubt"),
+        (429, error(invalid, "lock_timeout"), "retry in doubt"),
+        (400, error(invalid, "lock_timeout"), "retry in doubt"),
+        (429, error(invalid, "rate_limit"), "retry"),
+        (424, error("api_error", ""), "retry in doubt"),
+        (500, error("api_error", ""), "unknown"),
+        (501, error("api_error", ""), "unknown"),
+        (502, error("api_error", ""), "retry in doubt"),
+        (503, error("api_error", ""), "retry in doubt"),
+        (504, error("api_error", ""), "retry in doubt"),
+        (400, error(invalid, "payment_intent_unexpected_state"), "unknown"),
+        (400, error(invalid, "parameter_unknown"), "quarantine"),
+        (404, error(invalid, ""), "quarantine"),
+        (405, error(invalid, ""), "quarantine"),
+        (422, error(invalid, ""), "quarantine"),
+        (408, error(invalid, ""), "unknown"),
+        (100, error(invalid, ""), "unknown"),
+        (999, error(invalid, ""), "unknown"),
+    ];
+    for (status, body, expected) in rows {
+        assert_eq!(name(&one_step(answer(status, &body))), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_proves_nothing() {
+    for status in [200, 201, 400, 402, 404, 409, 429, 500, 502, 503] {
+        for body in ["", "<html>sorry</html>", "{", "[]", "{\"error\":", "{\"id\":\"pi_1\"}", "\u{fffd}"] {
+            let answer = Answer { status, body: body.into(), ..Answer::default() };
+            assert_eq!(name(&one_step(answer)), "unknown", "{status} {body}");
+        }
+    }
+    for status in [401, 403] {
+        let answer = Answer { status, body: b"<html>".to_vec(), ..Answer::default() };
+        assert_eq!(name(&one_step(answer)), "configuration");
+    }
+}
+
+#[test]
+fn stripes_own_word_on_retrying_comes_before_the_status() {
+    let told = |status, should_retry, replayed| {
+        let body = error("api_error", "");
+        let answer = Answer { should_retry, replayed, ..answer(status, &body) };
+        name(&one_step(answer))
+    };
+    assert_eq!(told(500, Some(true), false), "retry in doubt");
+    assert_eq!(told(503, Some(false), false), "unknown");
+    assert_eq!(told(503, None, true), "unknown");
+    assert_eq!(told(429, Some(true), false), "retry");
+    assert_eq!(told(429, None, true), "retry in doubt");
+}
+
+#[test]
+fn every_decline_has_its_category() {
+    let rows = [
+        ("lost_card", "declined hard_decline"),
+        ("do_not_try_again", "declined hard_decline"),
+        ("incorrect_cvc", "declined hard_decline"),
+        ("insufficient_funds", "declined soft_decline"),
+        ("try_again_later", "declined soft_decline"),
+        ("authentication_required", "declined authentication_required"),
+        ("duplicate_transaction", "unknown"),
+        ("brand_new_code", "declined soft_decline"),
+    ];
+    for (code, expected) in rows {
+        assert_eq!(name(&one_step(answer(402, &declined(code)))), expected, "{code}");
+        assert_eq!(name(&two_step(answer(402, &declined(code)))), expected, "{code}");
+    }
+}
+
+#[test]
+fn a_decline_names_what_is_to_be_canceled_or_is_none() {
+    let mut unnamed = declined("insufficient_funds");
+    unnamed["error"]["payment_intent"] = Value::Null;
+    assert_eq!(name(&one_step(answer(402, &unnamed))), "unknown");
+    let Class::Declined { reference: canceled, .. } = two_step(answer(402, &unnamed)) else {
+        panic!("the payment's own reference is known");
+    };
+    assert_eq!(canceled, reference());
+
+    unnamed["error"]["decline_code"] = json!("brand_new_code");
+    assert_eq!(name(&two_step(answer(402, &unnamed))), "unknown", "an unknown code needs an intent that agrees");
+}
+
+#[test]
+fn a_decline_is_not_believed_against_its_own_intent() {
+    for status in ["succeeded", "processing", "requires_capture", "brand_new_status"] {
+        let mut body = declined("insufficient_funds");
+        body["error"]["payment_intent"] = intent(status);
+        assert_eq!(name(&two_step(answer(402, &body))), "unknown", "{status}");
+    }
+    let mut foreign = declined("insufficient_funds");
+    foreign["error"]["payment_intent"]["metadata"]["order_id"] = json!("ord_2");
+    assert_eq!(name(&two_step(answer(402, &foreign))), "quarantine");
+}
+
+#[test]
+fn an_unexpected_state_is_often_good_news() {
+    for (status, expected) in [
+        ("succeeded", "approved"),
+        ("canceled", "canceled"),
+        ("processing", "pending"),
+        ("requires_payment_method", "unknown"),
+    ] {
+        let mut body = error("invalid_request_error", "payment_intent_unexpected_state");
+        body["error"]["payment_intent"] = intent(status);
+        assert_eq!(name(&two_step(answer(400, &body))), expected, "{status}");
+    }
+}
+
+#[test]
+fn a_refusal_of_this_order_is_final_where_nothing_was_made_and_a_decline_where_something_was() {
+    let about = |code: &str, param: &str| json!({"error": {"type": "invalid_request_error", "code": code, "param": param, "message": "no"}});
+    let rows = [
+        (400, about("amount_too_small", "amount"), "invalid_amount"),
+        (400, about("", "currency"), "invalid_amount"),
+        (400, about("resource_missing", "payment_method"), "invalid_payment_method"),
+        (404, about("resource_missing", "customer"), "invalid_payment_method"),
+        (400, about("payment_method_unactivated", ""), "invalid_payment_method"),
+        (400, about("token_already_used", ""), "invalid_payment_method"),
+    ];
+    for (status, body, category) in rows {
+        assert_eq!(name(&one_step(answer(status, &body))), format!("refused {category}"), "{body}");
+        assert_eq!(name(&two_step(answer(status, &body))), format!("declined {category}"), "{body}");
+    }
+    assert_eq!(name(&one_step(answer(400, &about("payment_method_provider_timeout", "")))), "unknown");
+    let gone = about("resource_missing", "intent");
+    assert_eq!(name(&two_step(answer(404, &gone))), "configuration", "our own intent, and not there");
+}
+
+#[test]
+fn what_cannot_be_declined_is_not_declined() {
+    let reference = reference();
+    let expected = Expected { reference: Some(&reference), ..EXPECTED };
+    for step in [Step::LookUp, Step::Cancel] {
+        let class = classify(&Seen::Answered(answer(402, &declined("lost_card"))), &Asked::Intent(step, expected));
+        assert_eq!(name(&class), "unknown", "{step:?}");
+    }
+}
+
+fn searched(intents: &[Value], has_more: bool) -> String {
+    let page = json!({"object": "search_result", "data": intents, "has_more": has_more});
+    name(&classify(&Seen::Answered(answer(200, &page)), &Asked::Search(EXPECTED)))
+}
+
+#[test]
+fn a_search_is_evidence_of_what_it_shows_and_of_nothing_else() {
+    assert_eq!(searched(&[], false), "not found");
+    assert_eq!(searched(&[], true), "unknown");
+    assert_eq!(searched(&[intent("succeeded")], false), "approved");
+    assert_eq!(searched(&[intent("requires_confirmation")], false), "unconfirmed");
+    let other_case = altered("succeeded", "/metadata/order_id", "ORD_1");
+    assert_eq!(searched(std::slice::from_ref(&other_case), false), "not found");
+    assert_eq!(searched(&[other_case, intent("canceled")], false), "canceled");
+    assert_eq!(searched(&[intent("canceled"), intent("canceled")], false), "unknown");
+    assert_eq!(searched(&[intent("canceled"), intent("succeeded")], false), "approved");
+}
+
+#[test]
+fn two_successes_of_one_order_are_a_contradiction() {
+    let other_attempt = altered("succeeded", "/metadata/attempt", "2");
+    assert_eq!(searched(&[intent("succeeded"), intent("succeeded")], false), "quarantine");
+    assert_eq!(searched(&[intent("succeeded"), other_attempt.clone()], false), "quarantine");
+    assert_eq!(searched(&[other_attempt, intent("canceled")], false), "quarantine");
+}
+
+#[test]
+fn a_refund_must_be_the_one_that_was_asked_for() {
+    let reference = reference();
+    let expected = ExpectedRefund { units: 500, currency: "eur", reference: &reference, refund_id: "r-1" };
+    let refund = |status: &str, amount: i64, refund_id: &str| {
+        let body = json!({"id": "re_1", "object": "refund", "status": status, "amount": amount, "currency": "eur",
+            "payment_intent": "pi_1", "metadata": {"refund_id": refund_id}});
+        name(&classify(&Seen::Answered(answer(200, &body)), &Asked::Refund(expected)))
+    };
+    assert_eq!(refund("succeeded", 500, "r-1"), "refunded");
+    assert_eq!(refund("pending", 500, "r-1"), "refund pending");
+    assert_eq!(refund("failed", 500, "r-1"), "refused hard_decline");
+    assert_eq!(refund("brand_new", 500, "r-1"), "unknown");
+    assert_eq!(refund("succeeded", 501, "r-1"), "quarantine");
+    assert_eq!(refund("succeeded", 500, "r-2"), "quarantine");
+
+    let refused = |code| {
+        let body = error("invalid_request_error", code);
+        name(&classify(&Seen::Answered(answer(400, &body)), &Asked::Refund(expected)))
+    };
+    assert_eq!(refused("charge_disputed"), "refused hard_decline");
+    assert_eq!(refused("charge_already_refunded"), "quarantine", "by whom is not known");
+}
+
+#[test]
+fn a_probe_is_let_in_or_not() {
+    let probe = |answer| name(&classify(&Seen::Answered(answer), &Asked::Probe));
+    assert_eq!(probe(answer(200, &json!({"object": "list", "data": [], "has_more": false}))), "open");
+    assert_eq!(probe(answer(200, &json!({"object": "page"}))), "unknown");
+    assert_eq!(probe(answer(401, &json!({}))), "configuration");
+}
+
+#[test]
+fn nothing_that_rests_on_an_unexecuted_request_is_said_after_a_doubtful_try() {
+    let detail = String::new;
+    let reason = declines::reason("amount_too_small", FailureCategory::InvalidAmount, "no");
+    let never = || Class::Retry { executed: false, after: None, detail: detail() };
+    assert_eq!(never().concluded(false), Class::Unavailable(detail()));
+    for class in [never(), Class::Configuration(detail()), Class::Refused(reason)] {
+        assert_eq!(name(&class.concluded(true)), "unknown");
+    }
+    let doubtful = Class::Retry { executed: true, after: None, detail: detail() };
+    assert_eq!(doubtful.concluded(false), Class::Unknown(detail()));
+    assert_eq!(Class::Approved(reference()).concluded(true), Class::Approved(reference()));
+}
+
+#[test]
+fn a_retry_keeps_the_wait_that_was_asked_for() {
+    let limited = Answer { retry_after: Some(Duration::from_secs(7)), ..answer(429, &error("", "rate_limit")) };
+    assert!(matches!(one_step(limited), Class::Retry { after: Some(after), .. } if after == Duration::from_secs(7)));
+}
+
+#[test]
+fn what_is_told_of_an_answer_holds_no_text_of_the_providers() {
+    let mut body = error("invalid_request_error", "parameter_unknown");
+    body["error"]["doc_url"] = json!("https://example.com/ada@example.com");
+    let answer = Answer { request_id: Some("req_1".to_owned()), ..answer(400, &body) };
+    let expected = "status 400, type invalid_request_error, code parameter_unknown, request req_1";
+    assert_eq!(one_step(answer), Class::Quarantine(expected.to_owned()));
+}
