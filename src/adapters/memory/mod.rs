@@ -4,3 +4,4 @@ pub mod clock;
 pub mod event_publisher;
 pub mod order_repository;
 mod outbox;
+pub mod payment_gateway;

@@ -32,7 +32,7 @@ mod connection;
 pub mod faults;
 mod form;
 pub mod intent;
-mod keys;
+pub(crate) mod keys;
 pub mod ledger;
 mod listing;
 pub mod provider;

@@ -1,0 +1,301 @@
+//! The composition root: builds the adapters, wires the use cases, runs them, stops them in order.
+//!
+//! The only file that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
+//! it to [`App::assemble`].
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::adapters::http::server::{Check, HttpServer, Vitals};
+use crate::adapters::kafka::consumer::{Intake, PaymentConsumer};
+use crate::adapters::kafka::dead_letter::DeadLetters;
+use crate::adapters::kafka::embedded::EmbeddedBroker;
+use crate::adapters::kafka::handler::{Answered, PayOnRequest};
+use crate::adapters::kafka::publisher::KafkaEventPublisher;
+use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::topics::ensure_topics;
+use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
+use crate::adapters::stripe::gateway::StripeGateway;
+use crate::adapters::system::SystemClock;
+use crate::adapters::{kafka, stripe};
+use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
+use crate::application::reconcile::Reconcile;
+use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
+use crate::config::{GatewayKind, Settings};
+use crate::ports::clock::Clock;
+use crate::ports::order_repository::OrderRepository;
+use crate::ports::outbox::Outbox;
+use crate::ports::payment_gateway::PaymentGateway;
+
+pub use wiring::{decode_options, kafka_config, migrate, open_store};
+
+mod wiring;
+
+/// Of the time that a stop may take, what is kept for the last outcomes once intake has ended.
+const LAST_OUTCOMES: Duration = Duration::from_secs(5);
+
+/// After how long without a poll the consumer's thread counts as hanging.
+const POLL_OVERDUE: Duration = Duration::from_secs(30);
+
+/// Where orders and outcomes are kept: one storage behind two ports.
+#[derive(Clone)]
+pub struct Store {
+    /// Orders and their payments.
+    pub orders: Arc<dyn OrderRepository>,
+    /// The outcomes to be published.
+    pub outbox: Arc<dyn Outbox>,
+}
+
+/// What the service stands on. Replace any of them by your own.
+#[derive(Clone)]
+pub struct Adapters {
+    /// Orders, payments and outcomes.
+    pub store: Store,
+    /// Who takes the money.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The service, ready to run.
+pub struct App {
+    settings: Settings,
+    kafka: kafka::Config,
+    adapters: Adapters,
+    process_payment: Arc<ProcessPayment>,
+    outcomes_waiting: Arc<Notify>,
+    handler: Arc<PayOnRequest>,
+    metrics: Option<PrometheusHandle>,
+    // Held for as long as the service runs; dropped with it.
+    embedded: Vec<Embedded>,
+}
+
+#[expect(dead_code, reason = "servers inside this process end when they are dropped")]
+enum Embedded {
+    Broker(EmbeddedBroker),
+    Gateway(Simulator),
+}
+
+impl App {
+    /// The service that the settings describe.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached or is not migrated, or an adapter refuses its settings.
+    pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&settings.database, &clock).await?;
+        let mut embedded = Vec::new();
+        let mut config = wiring::stripe_config(settings);
+        if settings.gateway.kind == GatewayKind::Simulator {
+            let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
+            tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
+            config = stripe::Config { api_base: simulator.url().parse()?, api_key: "sk_test_simulator".into(), ..config };
+            embedded.push(Embedded::Gateway(simulator));
+        }
+        let gateway = Arc::new(StripeGateway::new(&config)?);
+        let mut app = Self::assemble(settings, Adapters { store, gateway, clock })?;
+        app.embedded.extend(embedded);
+        Ok(app)
+    }
+
+    /// The service over adapters of your own.
+    ///
+    /// # Errors
+    /// Where the embedded broker is asked for and cannot start.
+    pub fn assemble(settings: &Settings, adapters: Adapters) -> anyhow::Result<Self> {
+        let mut kafka = kafka_config(settings);
+        let mut embedded = Vec::new();
+        if kafka.brokers == wiring::EMBEDDED {
+            let topics = [&kafka.request_topic, &kafka.outcome_topic, &kafka.dead_letter_topic].map(String::as_str);
+            let broker = EmbeddedBroker::start(&topics, kafka.new_topic_partitions)?;
+            broker.bootstrap_servers().clone_into(&mut kafka.brokers);
+            tracing::warn!(kafka.brokers, "Kafka is embedded: everything on it is forgotten at the end");
+            embedded.push(Embedded::Broker(broker));
+        }
+        let outcomes_waiting = Arc::new(Notify::new());
+        let policy = PaymentPolicy {
+            flow: settings.gateway.charge_flow,
+            default_payment_method: settings.processing.default_payment_method.clone(),
+            first_look_after: settings.reconcile.first_look,
+        };
+        let Adapters { store, gateway, clock } = adapters.clone();
+        let process_payment =
+            Arc::new(ProcessPayment::new(store.orders, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
+        let handler = Arc::new(PayOnRequest::new(Arc::clone(&process_payment)));
+        let settings = settings.clone();
+        Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics: None, embedded })
+    }
+
+    /// Serves these metrics at `/metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: PrometheusHandle) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// How Kafka is reached: with the embedded broker's address, where that is used.
+    pub fn kafka(&self) -> &kafka::Config {
+        &self.kafka
+    }
+
+    /// Where orders and outcomes are kept.
+    pub fn store(&self) -> &Store {
+        &self.adapters.store
+    }
+
+    /// The live counts of answered requests.
+    pub fn answered(&self) -> Arc<Answered> {
+        self.handler.answered()
+    }
+
+    /// Runs until `stop` answers, then ends intake, finishes or leaves what is in flight, publishes
+    /// and commits, all within `processing.shutdown_timeout_ms`.
+    ///
+    /// # Errors
+    /// What kept the service from starting or going on. Nothing is lost: the next start resumes.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        ensure_topics(&self.kafka).await?;
+        let consumer = self.consumer()?;
+        let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
+        let mut background = self.background(&end_rest, consumer.status()).await?;
+
+        let shutdown_timeout = self.settings.processing.shutdown_timeout;
+        let drain = shutdown_timeout.saturating_sub(LAST_OUTCOMES).max(shutdown_timeout / 2);
+        let consuming = consumer.run(end_intake.clone(), drain);
+        tokio::pin!(consuming);
+        let consumed = tokio::select! {
+            ended = &mut consuming => ended.context("the consumer stopped"),
+            ended = background.join_next() => Err(early_end(ended)),
+            () = stop => {
+                tracing::info!("stopping: intake ends, what is in flight is finished");
+                Ok(())
+            }
+        };
+        let deadline = Instant::now() + shutdown_timeout;
+        end_intake.cancel();
+        let consumed = match consumed {
+            Ok(()) => consuming.await.context("the consumer could not stop in order"),
+            failed => failed,
+        };
+        end_rest.cancel();
+        let rested = timeout_at(deadline, async { while background.join_next().await.is_some() {} }).await;
+        if rested.is_err() {
+            tracing::warn!("some outcomes are still in the outbox; they are published after the next start");
+        }
+        consumed.inspect(|()| tracing::info!("stopped"))
+    }
+
+    fn consumer(&self) -> anyhow::Result<PaymentConsumer> {
+        let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&self.adapters.clock))?);
+        let intake = Intake {
+            max_in_flight: self.settings.processing.max_in_flight,
+            decode: decode_options(&self.settings),
+        };
+        Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
+    }
+
+    /// Everything that runs beside the consumer: none of it ends before it is told to.
+    async fn background(&self, end: &CancellationToken, status: StatusHandle) -> anyhow::Result<JoinSet<()>> {
+        let Adapters { store, gateway, clock } = self.adapters.clone();
+        let Settings { relay, reconcile, http, .. } = self.settings.clone();
+        let mut tasks = JoinSet::new();
+
+        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka)?);
+        let policy = RelayPolicy {
+            name: Uuid::new_v4().to_string(),
+            batch_size: relay.batch_size,
+            lease: relay.lease,
+            poll_interval: relay.poll_interval,
+        };
+        let outbox_relay = RelayOutbox::new(store.outbox, publisher, policy);
+        tasks.spawn(outbox_relay.run(end.clone(), Arc::clone(&self.outcomes_waiting)));
+
+        let reconciler = Reconcile::new(store.orders, gateway, clock, Arc::clone(&self.process_payment));
+        let end_reconciler = end.clone();
+        tasks.spawn(async move { reconciler.run(end_reconciler, reconcile.interval, reconcile.batch_size).await });
+
+        if let Some(listen) = http.listen {
+            let server = HttpServer::bind(&listen).await;
+            let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
+            tracing::info!(http.address = %server.address(), "health and metrics are served");
+            let vitals = Arc::new(ServiceVitals { status, metrics: self.metrics.clone() });
+            let end_server = end.clone();
+            tasks.spawn(async move {
+                if let Err(error) = server.run(vitals, end_server).await {
+                    tracing::error!(%error, "health and metrics are no longer served");
+                }
+            });
+        }
+        Ok(tasks)
+    }
+}
+
+fn early_end(ended: Option<Result<(), tokio::task::JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(panic)) => anyhow::Error::new(panic).context("a part of the service failed"),
+        Some(Ok(())) | None => anyhow::anyhow!("a part of the service ended before it was told to"),
+    }
+}
+
+/// Answers once the process is asked to stop, by SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// Where the signals cannot be listened for.
+pub fn stop_requested() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for Ctrl-C")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+struct ServiceVitals {
+    status: StatusHandle,
+    metrics: Option<PrometheusHandle>,
+}
+
+impl ServiceVitals {
+    fn polls(&self) -> Check {
+        let age = self.status.now().last_poll_age;
+        let detail = format!("Kafka was last polled {} ms ago", age.as_millis());
+        Check { name: "kafka-poll", ok: age < POLL_OVERDUE, detail }
+    }
+}
+
+impl Vitals for ServiceVitals {
+    fn liveness(&self) -> Vec<Check> {
+        vec![self.polls()]
+    }
+
+    fn readiness(&self) -> Vec<Check> {
+        let status = self.status.now();
+        let partitions = status.assigned_partitions;
+        let intake = format!(
+            "{} records held, {} orders in flight{}",
+            status.held_records,
+            status.in_flight,
+            if status.is_paused { ", intake paused until fewer are" } else { "" },
+        );
+        vec![
+            self.polls(),
+            Check { name: "kafka-group", ok: partitions > 0, detail: format!("{partitions} partitions assigned") },
+            Check { name: "intake", ok: true, detail: intake },
+        ]
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+}

@@ -1,0 +1,77 @@
+//! The command line: one file per command. Parses, calls, prints; decides nothing about money.
+
+mod completions;
+mod config;
+mod demo;
+mod migrate;
+mod orders;
+mod progress;
+mod run;
+mod schema;
+mod simulator;
+mod submit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::config::Settings;
+
+/// Turns payment-requested events into exactly one payment and one outcome event per order.
+#[derive(Debug, Parser)]
+#[command(name = "order-payments", version, arg_required_else_help = true)]
+#[command(after_help = "Try it with nothing installed:\n  order-payments demo")]
+pub struct Cli {
+    /// Settings file in TOML; see `order-payments config show` for every key.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, before file and environment, as `kafka.brokers=localhost:9092`. May be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    overrides: Vec<(String, String)>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Demo(demo::Args),
+    Submit(submit::Args),
+    Orders(orders::Args),
+    Migrate(migrate::Args),
+    Config(config::Args),
+    Simulator(simulator::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it should look like KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Whatever stopped the command, in words for the person who called it.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("could not start the async runtime")?.block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = || Settings::from_process(cli.config.as_deref(), &cli.overrides);
+    match cli.command {
+        Command::Run(args) => run::run(&args, &settings()?).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Submit(args) => submit::run(&args, &settings()?).await,
+        Command::Orders(args) => orders::run(&args, &settings()?).await,
+        Command::Migrate(args) => migrate::run(&args, &settings()?).await,
+        Command::Config(args) => config::run(&args, settings()),
+        Command::Simulator(args) => simulator::run(&args).await,
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,32 @@
+//! `order-payments schema`: prints the JSON Schemas of the events.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::adapters::wire::schema::{EventSchema, json_schema};
+
+/// Print the JSON Schema of an event.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  order-payments schema payment-requested > payment-requested.schema.json")]
+pub(crate) struct Args {
+    /// The event.
+    event: Event,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Event {
+    /// What the order service sends.
+    PaymentRequested,
+    /// What is published when the order is paid or has failed.
+    PaymentOutcome,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let event = match args.event {
+        Event::PaymentRequested => EventSchema::PaymentRequested,
+        Event::PaymentOutcome => EventSchema::PaymentOutcome,
+    };
+    print!("{}", json_schema(event));
+    Ok(ExitCode::SUCCESS)
+}
