@@ -268,3 +268,6 @@ fn storing(order_id: &OrderId, error: RepositoryError) -> ProcessError {
         source => ProcessError::Repository { order_id: order_id.to_string(), source },
     }
 }
+
+#[cfg(test)]
+mod tests;

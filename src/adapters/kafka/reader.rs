@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
@@ -43,7 +43,7 @@ pub enum ReadError {
 ///
 /// # Errors
 /// [`ReadError`]; nothing was changed.
-pub fn read_all(config: &Config, topic: &str, patience: Duration) -> Result<Vec<OwnedMessage>, ReadError> {
+pub fn read_all(config: &Config, topic: &str, patience: Duration) -> Result<Vec<ReadRecord>, ReadError> {
     let mut client = config.reader_config()?;
     client.set("enable.partition.eof", "true");
     let consumer: BaseConsumer<LogContext> = client.create_with_context(LogContext).map_err(SetupError::from)?;
@@ -57,7 +57,7 @@ fn read_to_ends(
     consumer: &BaseConsumer<LogContext>,
     topic: &str,
     patience: Duration,
-) -> Result<Vec<OwnedMessage>, Option<KafkaError>> {
+) -> Result<Vec<ReadRecord>, Option<KafkaError>> {
     let metadata = consumer.fetch_metadata(Some(topic), ANSWER_TIMEOUT)?;
     let mut positions = TopicPartitionList::new();
     for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
@@ -67,7 +67,7 @@ fn read_to_ends(
     let (mut open, mut records, deadline) = (positions.count(), Vec::new(), Instant::now() + patience);
     while open > 0 {
         match consumer.poll(POLL) {
-            Some(Ok(record)) => records.push(record.detach()),
+            Some(Ok(record)) => records.push(ReadRecord::from(&record)),
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(Some(error)),
             None if Instant::now() > deadline => return Err(None),
@@ -77,14 +77,38 @@ fn read_to_ends(
     Ok(records)
 }
 
-/// A header of a record as text, if it has one of that name.
-pub fn header<'a>(record: &'a OwnedMessage, name: &str) -> Option<&'a str> {
-    let headers = record.headers()?;
-    let value = headers.iter().find(|header| header.key == name)?.value?;
-    std::str::from_utf8(value).ok()
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRecord {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key; empty where it has none.
+    pub key: Vec<u8>,
+    /// Its headers whose values are text.
+    pub headers: Vec<(String, String)>,
+    /// Its value; empty where it has none.
+    pub payload: Vec<u8>,
 }
 
-/// A record's value.
-pub fn value(record: &OwnedMessage) -> &[u8] {
-    record.payload().unwrap_or_default()
+impl ReadRecord {
+    /// A header as text, if there is one of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl From<&BorrowedMessage<'_>> for ReadRecord {
+    fn from(record: &BorrowedMessage<'_>) -> Self {
+        let headers = record.headers().into_iter().flat_map(Headers::iter);
+        let texts = headers.filter_map(|header| Some((header.key.to_owned(), str::from_utf8(header.value?).ok()?.to_owned())));
+        Self {
+            partition: record.partition(),
+            offset: record.offset(),
+            key: record.key().unwrap_or_default().to_vec(),
+            headers: texts.collect(),
+            payload: record.payload().unwrap_or_default().to_vec(),
+        }
+    }
 }
