@@ -1,0 +1,183 @@
+//! The contract of `Outbox`, clause by clause.
+
+use std::time::Duration;
+
+use order_payments::adapters::wire::outcome::encode;
+use order_payments::domain::order::OrderStatus;
+use order_payments::ports::order_repository::Settling;
+use order_payments::ports::outbox::{Adopted, FoundEvent, OutcomeEvent, Position, Published};
+
+use crate::contract::database::{Database, Store};
+use crate::contract::every_repository_keeps;
+use crate::contract::samples::{armed, failed, id, paid};
+
+every_repository_keeps!(
+    a_settlement_leaves_its_event_with_its_bytes,
+    unpublished_events_come_oldest_first,
+    a_published_event_is_not_unpublished_again,
+    marking_again_changes_nothing,
+    an_unknown_event_may_be_marked,
+    positions_only_ever_grow,
+    a_known_event_that_is_found_is_marked,
+    an_unknown_event_that_is_found_is_stored_as_published,
+    an_event_that_is_found_twice_is_one,
+    a_settlement_that_was_told_before_publishes_nothing,
+    a_settlement_that_was_told_otherwise_contradicts,
+    one_relay_leads,
+    a_lead_ends_with_its_lease,
+    a_relay_that_resigns_frees_the_lead,
+    a_relay_cannot_resign_for_another,
+);
+
+const LEASE: Duration = Duration::from_secs(600);
+
+async fn a_settlement_leaves_its_event_with_its_bytes(database: &Database) {
+    let store = database.open().await;
+    let (one, two) = (paid(&armed(&*store, "ord_1").await), failed(&armed(&*store, "ord_2").await));
+    store.settle(&one).await.expect("settled");
+    store.settle(&two).await.expect("settled");
+    let events = store.unpublished(10).await.expect("read");
+    assert_eq!(events, [encode(&one.outcome), encode(&two.outcome)]);
+}
+
+async fn unpublished_events_come_oldest_first(database: &Database) {
+    let store = database.open().await;
+    for name in ["ord_b", "ord_c", "ord_a"] {
+        settled(&*store, name).await;
+    }
+    let events = store.unpublished(2).await.expect("read");
+    assert_eq!(names(&events), ["ord_b", "ord_c"]);
+}
+
+async fn a_published_event_is_not_unpublished_again(database: &Database) {
+    let store = database.open().await;
+    let (one, _) = (settled(&*store, "ord_1").await, settled(&*store, "ord_2").await);
+    store.mark_published(&[at(&one, 3, 41)]).await.expect("marked");
+    assert_eq!(names(&store.unpublished(10).await.expect("read")), ["ord_2"]);
+    assert_eq!(store.positions().await.expect("read"), [Position { partition: 3, next_offset: 42 }]);
+}
+
+async fn marking_again_changes_nothing(database: &Database) {
+    let store = database.open().await;
+    let one = settled(&*store, "ord_1").await;
+    for _ in 0..2 {
+        store.mark_published(&[at(&one, 0, 7)]).await.expect("marked");
+    }
+    assert_eq!(store.unpublished(10).await.expect("read"), []);
+    assert_eq!(store.positions().await.expect("read"), [Position { partition: 0, next_offset: 8 }]);
+}
+
+async fn an_unknown_event_may_be_marked(database: &Database) {
+    let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
+    let unknown = settled(&*elsewhere.open().await, "ord_9").await;
+    store.mark_published(&[at(&unknown, 1, 1)]).await.expect("marked");
+    store.mark_published(&[]).await.expect("nothing to mark");
+    assert_eq!(store.positions().await.expect("read"), [Position { partition: 1, next_offset: 2 }]);
+}
+
+async fn positions_only_ever_grow(database: &Database) {
+    let store = database.open().await;
+    let events = [settled(&*store, "ord_1").await, settled(&*store, "ord_2").await];
+    let batch = [at(&events[0], 2, 9), at(&events[1], 2, 5)];
+    store.mark_published(&batch).await.expect("marked");
+    let read = [Position { partition: 2, next_offset: 4 }, Position { partition: 0, next_offset: 1 }];
+    store.adopt(&[], &read).await.expect("adopted");
+    store.mark_published(&[at(&events[0], 2, 3)]).await.expect("marked");
+    let grown = [Position { partition: 0, next_offset: 1 }, Position { partition: 2, next_offset: 10 }];
+    assert_eq!(store.positions().await.expect("read"), grown);
+}
+
+async fn a_known_event_that_is_found_is_marked(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    let read = [Position { partition: 0, next_offset: 5 }];
+    let adopted = store.adopt(&[found(&event, 4)], &read).await.expect("adopted");
+    assert_eq!(adopted, Adopted { marked: 1, stored: 0 });
+    assert_eq!(store.unpublished(10).await.expect("read"), []);
+    assert_eq!(store.positions().await.expect("read"), read);
+    let again = store.adopt(&[found(&event, 4)], &read).await.expect("adopted");
+    assert_eq!(again, Adopted::default());
+}
+
+async fn an_unknown_event_that_is_found_is_stored_as_published(database: &Database) {
+    let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
+    let unknown = settled(&*elsewhere.open().await, "ord_9").await;
+    let adopted = store.adopt(&[found(&unknown, 0)], &[]).await.expect("adopted");
+    assert_eq!(adopted, Adopted { marked: 0, stored: 1 });
+    assert_eq!(store.unpublished(10).await.expect("read"), []);
+}
+
+async fn an_event_that_is_found_twice_is_one(database: &Database) {
+    let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
+    let unknown = settled(&*elsewhere.open().await, "ord_9").await;
+    let known = settled(&*store, "ord_1").await;
+    let stretch = [found(&unknown, 0), found(&known, 1), found(&unknown, 2), found(&known, 3)];
+    let adopted = store.adopt(&stretch, &[]).await.expect("adopted");
+    assert_eq!(adopted, Adopted { marked: 1, stored: 1 });
+}
+
+async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database) {
+    let store = database.open().await;
+    let settlement = paid(&armed(&*store, "ord_1").await);
+    store.adopt(&[found(&encode(&settlement.outcome), 0)], &[]).await.expect("adopted");
+    assert_eq!(store.settle(&settlement).await.expect("settled"), Settling::Stored);
+    assert_eq!(store.unpublished(10).await.expect("read"), []);
+}
+
+async fn a_settlement_that_was_told_otherwise_contradicts(database: &Database) {
+    let store = database.open().await;
+    let armed = armed(&*store, "ord_1").await;
+    store.adopt(&[found(&encode(&paid(&armed).outcome), 0)], &[]).await.expect("adopted");
+    let told = store.settle(&failed(&armed)).await.expect("an answer");
+    assert_eq!(told, Settling::Contradicts(paid(&armed).outcome.order));
+    let stored = store.get(&id("ord_1")).await.expect("read").expect("stored");
+    assert_eq!(stored.status(), OrderStatus::Pending, "a person decides");
+    assert_eq!(store.unpublished(10).await.expect("read"), []);
+}
+
+async fn one_relay_leads(database: &Database) {
+    let (one, other) = (database.open().await, database.open().await);
+    assert!(one.lead("relay-1", LEASE).await.expect("an answer"));
+    assert!(!other.lead("relay-2", LEASE).await.expect("an answer"));
+    assert!(one.lead("relay-1", LEASE).await.expect("an answer"), "its own lead is kept");
+}
+
+async fn a_lead_ends_with_its_lease(database: &Database) {
+    let store = database.open().await;
+    assert!(store.lead("relay-1", LEASE).await.expect("an answer"));
+    assert!(store.lead("relay-1", Duration::ZERO).await.expect("an answer"), "kept, until now");
+    assert!(store.lead("relay-2", LEASE).await.expect("an answer"), "free from now on");
+    assert!(!store.lead("relay-1", LEASE).await.expect("an answer"));
+}
+
+async fn a_relay_that_resigns_frees_the_lead(database: &Database) {
+    let store = database.open().await;
+    assert!(store.lead("relay-1", LEASE).await.expect("an answer"));
+    store.resign("relay-1").await.expect("resigned");
+    assert!(store.lead("relay-2", LEASE).await.expect("an answer"));
+}
+
+async fn a_relay_cannot_resign_for_another(database: &Database) {
+    let store = database.open().await;
+    assert!(store.lead("relay-1", LEASE).await.expect("an answer"));
+    store.resign("relay-2").await.expect("no error");
+    assert!(!store.lead("relay-2", LEASE).await.expect("an answer"));
+}
+
+async fn settled(store: &dyn Store, name: &str) -> OutcomeEvent {
+    let settlement = paid(&armed(store, name).await);
+    store.settle(&settlement).await.expect("settled");
+    encode(&settlement.outcome)
+}
+
+fn at(event: &OutcomeEvent, partition: i32, offset: i64) -> Published {
+    Published { event_id: event.id, partition, offset }
+}
+
+fn found(event: &OutcomeEvent, offset: i64) -> FoundEvent {
+    FoundEvent { event: event.clone(), partition: 0, offset }
+}
+
+fn names(events: &[OutcomeEvent]) -> Vec<&str> {
+    events.iter().map(|event| event.order_id.as_str()).collect()
+}
