@@ -1,1 +1,42 @@
-//! To be written.
+//! A payment provider shaped like Stripe: for the demo, for tests, benchmarks and other teams' CI.
+//!
+//! ```text
+//! server (HTTP) ─┐
+//!                ├─► provider ─► keys ─► book          ledger: what was truly done
+//! in process ────┘      └ faults, latency
+//! ```
+//!
+//! It takes no money and must never be mistaken for one that does: every object it makes is lost
+//! when it stops, and any key that begins with `sk_` opens it.
+//!
+//! # Payment methods
+//!
+//! What happens to a charge is in the name of its payment method, as with Stripe's test ones.
+//!
+//! | payment method | a confirmation |
+//! |---|---|
+//! | `pm_card_visa`, any other name | succeeds |
+//! | `…_chargeDeclined` | is declined: `card_declined`, `generic_decline` |
+//! | `…_chargeDeclinedInsufficientFunds`, `…LostCard`, `…StolenCard`, … | is declined: `card_declined`, with the reason in snake case |
+//! | `…_chargeDeclinedExpiredCard`, `…IncorrectCvc`, `…ProcessingError` | is declined: that code, without an issuer's reason |
+//! | `pm_card_authenticationRequired` | needs the customer; declined where it may not (`off_session`, `error_on_requires_action`) |
+//! | `pm_usBankAccount_success` | is processing for five seconds, then succeeds |
+//! | `pm_usBankAccount_insufficientFunds` | is processing for five seconds, then is declined |
+//! | `…_missing` | is refused: `resource_missing` |
+//! | `pm_card_pendingRefund`, `pm_card_refundFail` | succeeds; refunds wait five seconds, then succeed or fail |
+
+mod book;
+mod cards;
+mod chance;
+mod connection;
+pub mod faults;
+mod form;
+pub mod intent;
+pub(crate) mod keys;
+pub mod ledger;
+mod listing;
+pub mod provider;
+mod refunds;
+pub mod refusal;
+pub mod request;
+pub mod server;
