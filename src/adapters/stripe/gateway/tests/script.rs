@@ -142,8 +142,8 @@ async fn hear(stream: &mut TcpStream) -> Option<Heard> {
 
 fn parse(bytes: &[u8]) -> Option<Heard> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let (line, headers) = head.split_once("\r\n")?;
+    let (preamble, body) = text.split_once("\r\n\r\n")?;
+    let (line, headers) = preamble.split_once("\r\n")?;
     let headers: Vec<_> = headers
         .lines()
         .filter_map(|header| header.split_once(": "))
