@@ -278,4 +278,4 @@ fn livemode_of(key: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

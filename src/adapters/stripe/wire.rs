@@ -222,3 +222,6 @@ fn intent_fields<'f>(payment: &Payment, units: i64) -> Serializer<'f, String> {
         .append_pair("metadata[attempt]", &payment.attempt.number().to_string());
     form
 }
+
+#[cfg(test)]
+mod tests;
