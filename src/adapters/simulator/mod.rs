@@ -40,3 +40,6 @@ mod refunds;
 pub mod refusal;
 pub mod request;
 pub mod server;
+
+#[cfg(test)]
+mod tests;
