@@ -27,11 +27,11 @@ use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::gateway::StripeGateway;
 use crate::adapters::system::SystemClock;
-use crate::adapters::{kafka, stripe};
+use crate::adapters::kafka;
 use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
 use crate::application::reconcile::Reconcile;
 use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
-use crate::config::{GatewayKind, Settings};
+use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::OrderRepository;
 use crate::ports::outbox::Outbox;
@@ -94,17 +94,19 @@ impl App {
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&settings.database, &clock).await?;
-        let mut embedded = Vec::new();
-        let mut config = wiring::stripe_config(settings);
-        if settings.gateway.kind == GatewayKind::Simulator {
-            let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
-            tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
-            config = stripe::Config { api_base: simulator.url().parse()?, api_key: "sk_test_simulator".into(), ..config };
-            embedded.push(Embedded::Gateway(simulator));
-        }
+        let (account, simulator) = match &settings.gateway.kind {
+            GatewayKind::Stripe(account) => (account.clone(), None),
+            GatewayKind::Simulator => {
+                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
+                tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
+                let api_base = simulator.url().parse().context("the simulator's own address")?;
+                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
+            }
+        };
+        let config = wiring::stripe_config(&settings.gateway, account);
         let gateway = Arc::new(StripeGateway::new(&config)?);
         let mut app = Self::assemble(settings, Adapters { store, gateway, clock })?;
-        app.embedded.extend(embedded);
+        app.embedded.extend(simulator.map(Embedded::Gateway));
         Ok(app)
     }
 
@@ -224,7 +226,7 @@ impl App {
         tasks.spawn(async move { reconciler.run(end_reconciler, reconcile.interval, reconcile.batch_size).await });
 
         if let Some(listen) = http.listen {
-            let server = HttpServer::bind(&listen).await;
+            let server = HttpServer::bind(listen).await;
             let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
             tracing::info!(http.address = %server.address(), "health and metrics are served");
             let vitals = Arc::new(ServiceVitals { status, metrics: self.metrics.clone() });

@@ -1,17 +1,20 @@
 //! `order-payments orders`: shows orders and how far their payments are. Reads only.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+use crate::adapters::system::SystemClock;
 use crate::adapters::wire::outcome::rfc3339;
 use crate::app;
 use crate::config::Settings;
 use crate::domain::order::OrderId;
 use crate::domain::payment::PaymentState;
+use crate::ports::clock::Clock;
 use crate::ports::order_repository::StoredOrder;
 
 /// The most orders that one call lists.
@@ -73,7 +76,8 @@ struct PaymentView {
 }
 
 pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let orders = app::open_store(&settings.database).await?.orders;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let orders = app::open_store(&settings.database, &clock).await?.orders;
     match &args.action {
         Action::Get { order_id, json } => {
             let Some(found) = orders.find(order_id).await? else {

@@ -16,8 +16,9 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     install_logs(&settings.telemetry)?;
-    let app = App::build(settings).await?;
-    app.run(app::stop_requested()).await?;
+    let metrics = telemetry::install_metrics()?;
+    let app = App::build(settings).await?.with_metrics(metrics);
+    app.run(app::stop_requested()?).await?;
     Ok(ExitCode::SUCCESS)
 }
 

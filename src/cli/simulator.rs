@@ -1,11 +1,13 @@
 //! `order-payments simulator`: the Stripe-shaped server on its own.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-
+use crate::adapters::simulator::provider::ProviderConfig;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
+use crate::adapters::system::SystemClock;
 use crate::app;
 
 /// Run the Stripe-shaped payment simulator. Takes no real money.
@@ -14,7 +16,7 @@ use crate::app;
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:12111")]
-    listen: String,
+    listen: SocketAddr,
     /// How long an answer takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -32,16 +34,16 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = SimulatorConfig {
-        listen: args.listen.clone(),
-        latency: Duration::from_millis(args.latency_ms),
-        decline_share: args.decline_share,
+    let provider = ProviderConfig {
         seed: args.seed,
-        ..SimulatorConfig::default()
+        decline_share: args.decline_share,
+        latency: Duration::from_millis(args.latency_ms),
+        ..ProviderConfig::default()
     };
-    let simulator = Simulator::start(config).await.with_context(|| format!("could not listen at {}", args.listen))?;
-    eprintln!("simulator listening at {} (any key of the form sk_test_... is taken)", simulator.url());
-    app::stop_requested().await?;
+    let config = SimulatorConfig { listen: args.listen, provider };
+    let simulator = Simulator::start(config, Arc::new(SystemClock)).await?;
+    eprintln!("simulator listening at {}; any key of the form sk_test_... is taken", simulator.url());
+    app::stop_requested()?.await;
     simulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,11 +47,11 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens at `listen`, as `127.0.0.1:8080`; port 0 takes a free one.
+    /// Listens at this address; port 0 takes a free one.
     ///
     /// # Errors
     /// [`std::io::Error`] where the address cannot be listened at.
-    pub async fn bind(listen: &str) -> std::io::Result<Self> {
+    pub async fn bind(listen: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
