@@ -1,1 +1,34 @@
-//! To be written.
+//! Kafka: requests in, dead letters and outcomes out. Only here is librdkafka known.
+//!
+//! ```text
+//! poll thread ──records──► dispatcher ──► lane of each order ──► RequestHandler | dead letter
+//!      ▲                                                              │
+//!      └── offset tracker ◄──────────── completions ◄─────────────────┘
+//! ```
+
+mod backoff;
+pub mod client;
+pub mod config;
+pub mod consumer;
+pub mod dead_letter;
+pub mod embedded;
+mod group;
+pub mod lanes;
+mod offsets;
+mod poller;
+mod positions;
+pub mod publisher;
+mod record;
+pub mod status;
+mod tail;
+pub mod topics;
+
+pub use client::SetupError;
+pub use config::{Config, FirstStart};
+pub use consumer::{ConsumerError, Intake, PaymentConsumer};
+pub use dead_letter::DeadLetters;
+pub use embedded::EmbeddedBroker;
+pub use lanes::{Handling, RequestHandler};
+pub use publisher::KafkaEventPublisher;
+pub use status::{ConsumerStatus, StatusHandle};
+pub use topics::ensure_topics;

@@ -2,4 +2,7 @@
 //!
 //! Shared by every adapter that reads or stores an event, and by the JSON Schemas.
 
+pub mod cloud_event;
 pub mod outcome;
+pub mod rejection;
+pub mod request;

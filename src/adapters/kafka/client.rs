@@ -1,0 +1,181 @@
+//! How every client of the cluster is set up. No client is configured anywhere else.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use thiserror::Error;
+
+use crate::adapters::kafka::config::Config;
+
+/// How long librdkafka allows between two polls before the group goes on without us. We poll every
+/// 100 ms, so this ends a member whose thread hangs, nothing else.
+pub(crate) const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
+
+/// The largest record that a producer of ours takes. Brokers take 1 MiB by default; a dead letter is
+/// the consumed record and a few headers more, and must fit whatever the request topic allows.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 512 << 20;
+
+/// How long a record may wait for its broker before its delivery is given up (and tried again by us).
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the cluster keeps a transaction open whose producer is silent.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Config {
+    /// What every client has in common.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, SetupError> {
+        if let Some(setting) = self.refused_client_settings().first() {
+            return Err(SetupError::RefusedSetting((*setting).to_owned()));
+        }
+        let mut config = ClientConfig::new();
+        for (name, value) in &self.client {
+            config.set(name, value);
+        }
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", self.client.get("client.id").map_or("order-payments", String::as_str))
+            .set("allow.auto.create.topics", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        Ok(config)
+    }
+
+    /// The consumer of requests: a member of the group that commits by hand.
+    pub(crate) fn consumer_config(&self) -> Result<ClientConfig, SetupError> {
+        let mut config = self.reader_config()?;
+        let heartbeat = (self.session_timeout / 3).min(Duration::from_secs(3));
+        config
+            .set("group.id", &self.group_id)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", millis(self.session_timeout))
+            .set("heartbeat.interval.ms", millis(heartbeat))
+            .set("max.poll.interval.ms", millis(MAX_POLL_INTERVAL.max(self.session_timeout)))
+            // Partition ends are none of our business: a watermark is what was delivered.
+            .set("enable.partition.eof", "false");
+        Ok(config)
+    }
+
+    /// A reader that belongs to no group and stores nothing.
+    pub(crate) fn reader_config(&self) -> Result<ClientConfig, SetupError> {
+        let mut config = self.client_config()?;
+        config
+            .set("group.id", &self.group_id) // Required by the client; without `subscribe` it is never joined.
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A position that is gone is told, never replaced by another in silence.
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "true")
+            // Bounded prefetch, and no pause of a second once the bound was reached.
+            .set("queued.max.messages.kbytes", "32768")
+            .set("queued.min.messages", "2000")
+            .set("fetch.queue.backoff.ms", "20");
+        Ok(config)
+    }
+
+    /// A producer that neither loses, nor doubles, nor reorders.
+    pub(crate) fn producer_config(&self) -> Result<ClientConfig, SetupError> {
+        let mut config = self.client_config()?;
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "0")
+            // The partitioner of Kafka's own clients, so that all producers agree where a key belongs.
+            .set("partitioner", "murmur2_random")
+            .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
+            .set("queue.buffering.max.kbytes", (MAX_MESSAGE_BYTES >> 10).to_string())
+            .set("delivery.timeout.ms", millis(DELIVERY_TIMEOUT));
+        Ok(config)
+    }
+
+    /// The producer of outcomes: one name per group, so that a newer one fences the older.
+    pub(crate) fn transactional_config(&self) -> Result<ClientConfig, SetupError> {
+        let mut config = self.producer_config()?;
+        config
+            .set("transactional.id", format!("{}-outcomes", self.group_id))
+            .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
+            // Shortens the wait after CONCURRENT_TRANSACTIONS (measured: 100 ms otherwise).
+            .set("retry.backoff.ms", "10");
+        Ok(config)
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+/// Sends librdkafka's log to ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogContext;
+
+impl ClientContext for LogContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for LogContext {}
+
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
+
+    // librdkafka calls a lost connection an error and recovers by itself: for us that is a warning.
+    match level {
+        Emerg | Alert | Critical => tracing::error!(target: "kafka", facility, "{message}"),
+        Error | Warning => tracing::warn!(target: "kafka", facility, "{message}"),
+        Notice | Info => tracing::info!(target: "kafka", facility, "{message}"),
+        Debug => tracing::debug!(target: "kafka", facility, "{message}"),
+    }
+}
+
+pub(crate) fn log_error(error: &KafkaError, reason: &str) {
+    tracing::warn!(target: "kafka", error = %error, "the cluster cannot be used for now: {reason}");
+}
+
+/// Why a client could not be set up. Nothing was read or written.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// A setting under `[kafka.client]` that correctness rests on.
+    #[error("kafka.client.{0:?} may not be set: correctness rests on our value of it; remove the line")]
+    RefusedSetting(String),
+    /// librdkafka does not take the settings.
+    #[error("the Kafka client refuses its settings, see [kafka.client]: {0}")]
+    Settings(String),
+    /// No broker answered.
+    #[error("no Kafka broker answers at {brokers:?} (setting kafka.brokers): {problem}")]
+    Unreachable {
+        /// The addresses.
+        brokers: String,
+        /// What the client said.
+        problem: String,
+    },
+    /// Topics are missing that may not or must not be created.
+    #[error("the Kafka topics {names} do not exist; create them{hint}")]
+    MissingTopics {
+        /// Their names and settings.
+        names: String,
+        /// What else helps.
+        hint: &'static str,
+    },
+    /// A topic could not be created.
+    #[error("the Kafka topic {topic:?} could not be created: {problem}")]
+    NotCreated {
+        /// Its name.
+        topic: String,
+        /// What the broker said.
+        problem: String,
+    },
+}
+
+impl From<KafkaError> for SetupError {
+    fn from(error: KafkaError) -> Self {
+        Self::Settings(error.to_string())
+    }
+}

@@ -1,0 +1,175 @@
+//! The driving adapter: requests from the topic to the handler, positions back to the group.
+//!
+//! ```text
+//! own thread (poller) ──Handed──► run (this task) ──► lanes ──► handler, dead letters
+//!       ▲                                                │
+//!       └───────────────── Completion ◄──────────────────┘   (sent when a record is dropped)
+//! ```
+
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::kafka::client::SetupError;
+use crate::adapters::kafka::config::Config;
+use crate::adapters::kafka::dead_letter::DeadLetters;
+use crate::adapters::kafka::group::GroupContext;
+use crate::adapters::kafka::lanes::{Lanes, RequestHandler, Workshop};
+use crate::adapters::kafka::poller::{Handed, Limits, Poller};
+use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::wire::request::DecodeOptions;
+
+/// How long leaving the group may take, after positions were committed. librdkafka may hang there.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How the poll thread may outlast its deadline: a commit that waits for its coordinator.
+const COMMIT_GRACE: Duration = Duration::from_secs(15);
+
+/// Reads requests and has them handled.
+pub struct PaymentConsumer {
+    handed: mpsc::Receiver<Handed>,
+    lanes: Lanes,
+    stop: std_mpsc::Sender<Instant>,
+    ended: oneshot::Receiver<Result<(), ConsumerError>>,
+    closed: oneshot::Receiver<()>,
+    status: StatusHandle,
+}
+
+/// What is handled at once, and how requests are read.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Orders that are handled at the same time, 1 to 100000.
+    pub max_in_flight: usize,
+    /// What is assumed where a request says nothing.
+    pub decode: DecodeOptions,
+}
+
+impl PaymentConsumer {
+    /// Joins the group and starts to read, on a thread of its own. Nothing is handled before `run`.
+    ///
+    /// # Errors
+    /// [`SetupError`] where the client refuses its settings; nothing was read.
+    pub fn start(
+        config: &Config,
+        intake: Intake,
+        handler: Arc<dyn RequestHandler>,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Result<Self, SetupError> {
+        let consumer: rdkafka::consumer::BaseConsumer<GroupContext> =
+            config.consumer_config()?.create_with_context(GroupContext::default())?;
+        consumer.subscribe(&[&config.request_topic])?;
+        let status = StatusHandle::new();
+        let limits = Limits::new(intake.max_in_flight, config.max_held_bytes);
+        let (hand_over, handed) = mpsc::channel(limits.max_records);
+        let (stop, stopped) = std_mpsc::channel();
+        let (end, ended) = oneshot::channel();
+        let (close, closed) = oneshot::channel();
+        let poller = Poller::new(config.clone(), consumer, limits, hand_over, stopped, status.clone());
+        let poll = move || {
+            let (result, consumer) = poller.run();
+            let _no_one_waits_any_more = end.send(result);
+            // May hang (R13 of the pitfalls): whoever waits for `closed` does so with a deadline.
+            drop(consumer);
+            let _no_one_waits_any_more = close.send(());
+        };
+        let spawned = thread::Builder::new().name("kafka-poll".to_owned()).spawn(poll);
+        spawned.map_err(|problem| SetupError::Settings(problem.to_string()))?;
+        let workshop = Workshop::new(intake.decode, handler, dead_letters);
+        let lanes = Lanes::new(workshop, intake.max_in_flight, status.clone());
+        Ok(Self { handed, lanes, stop, ended, closed, status })
+    }
+
+    /// A handle on how the consumer is doing, which outlives it.
+    pub fn status(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    /// Has requests handled until `shutdown`, then finishes what is in flight for at most
+    /// `drain_deadline`, commits and leaves the group.
+    ///
+    /// # Errors
+    /// [`ConsumerError`]; what was done before is committed, the rest will be delivered again.
+    pub async fn run(mut self, shutdown: CancellationToken, drain_deadline: Duration) -> Result<(), ConsumerError> {
+        let served = tokio::select! {
+            served = self.serve() => served,
+            () = shutdown.cancelled() => Ok(()),
+        };
+        // Fails where the thread has ended, which the closed channel tells as well.
+        let _ended_before = self.stop.send(Instant::now() + drain_deadline);
+        let drain = async { while self.serve().await.is_err() {} };
+        let drained = tokio::time::timeout(drain_deadline + COMMIT_GRACE, drain).await;
+        let ended = match drained {
+            Ok(()) => self.ended.await.unwrap_or(Err(ConsumerError::Hung)),
+            Err(_) => Err(ConsumerError::Hung),
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.closed).await.is_err() {
+            tracing::warn!("leaving the consumer group takes too long and is given up; the group notices by itself");
+        }
+        served.and(ended)
+    }
+
+    /// Moves records into their lanes until the poll thread has ended or a handler has panicked.
+    async fn serve(&mut self) -> Result<(), ConsumerError> {
+        loop {
+            tokio::select! {
+                handed = self.handed.recv() => match handed {
+                    Some(Handed::Record(record)) => self.lanes.take(record),
+                    Some(Handed::Revoked) => self.lanes.drop_revoked(),
+                    None => return Ok(()),
+                },
+                ended = self.lanes.next_end(), if !self.lanes.is_idle() => if let Err(panic) = ended {
+                    tracing::error!(error = %panic, "a request's handler panicked: the service stops");
+                    return Err(ConsumerError::HandlerPanicked);
+                },
+            }
+        }
+    }
+}
+
+/// Why the consumer ended. Committed positions are right in any case: what was not done comes again.
+#[derive(Debug, Error)]
+pub enum ConsumerError {
+    /// The position of a partition lies outside its log.
+    #[error(
+        "requests of topic {topic:?} were deleted before they were read, or the topic was made anew: group \
+         {group_id:?} stands outside the log; nothing was skipped, set the group's offsets by hand"
+    )]
+    RequestsDeleted {
+        /// The topic.
+        topic: String,
+        /// The group.
+        group_id: String,
+    },
+    /// The cluster does not let us read, or does not know the topic.
+    #[error("Kafka refuses us topic {topic:?} as group {group_id:?}: {problem}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// The group.
+        group_id: String,
+        /// What the broker said.
+        problem: String,
+    },
+    /// The positions of newly assigned partitions could not be read.
+    #[error("the positions of group {group_id:?} cannot be read: {problem}")]
+    NoPositions {
+        /// The group.
+        group_id: String,
+        /// What the broker said.
+        problem: String,
+    },
+    /// The client is in a state that it cannot leave.
+    #[error("the Kafka client failed for good: {0}")]
+    Fatal(String),
+    /// A handler panicked; its order is resumed at the next start.
+    #[error("a request's handler panicked")]
+    HandlerPanicked,
+    /// The poll thread hangs or panicked.
+    #[error("the thread that polls Kafka does not answer")]
+    Hung,
+}

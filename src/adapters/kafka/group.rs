@@ -1,0 +1,85 @@
+//! What the group tells its member: kept until the poll thread acts on it, outside librdkafka's callback.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::adapters::kafka::client::{log, log_error};
+
+/// A change of which partitions are ours. librdkafka waits until it is carried out.
+#[derive(Debug)]
+pub(crate) enum Rebalance {
+    Assign(TopicPartitionList),
+    Revoke(TopicPartitionList),
+}
+
+/// Collects the changes. Once it is closing they are carried out at once: nothing is left to drain then.
+#[derive(Debug, Default)]
+pub(crate) struct GroupContext {
+    changes: Mutex<VecDeque<Rebalance>>,
+    is_closing: AtomicBool,
+}
+
+impl GroupContext {
+    /// The oldest change that was not carried out yet.
+    pub(crate) fn next_change(&self) -> Option<Rebalance> {
+        self.changes.lock().expect("no one panics while holding it").pop_front()
+    }
+
+    /// From now on everything is given back as it is asked for.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Gives partitions back to the group, in the way of its protocol.
+pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    use rdkafka::consumer::RebalanceProtocol::Cooperative;
+
+    match consumer.rebalance_protocol() {
+        Cooperative => consumer.incremental_unassign(partitions),
+        _ => consumer.unassign(),
+    }
+}
+
+/// Takes partitions, in the way of the group's protocol.
+pub(crate) fn accept(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    use rdkafka::consumer::RebalanceProtocol::Cooperative;
+
+    match consumer.rebalance_protocol() {
+        Cooperative => consumer.incremental_assign(partitions),
+        _ => consumer.assign(partitions),
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let is_assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.is_closing.load(Ordering::SeqCst) {
+            if let Err(problem) = give_back(consumer, partitions) {
+                tracing::warn!(error = %problem, "partitions could not be given back while closing");
+            }
+            return;
+        }
+        let partitions = partitions.clone();
+        let change = if is_assign { Rebalance::Assign(partitions) } else { Rebalance::Revoke(partitions) };
+        self.changes.lock().expect("no one panics while holding it").push_back(change);
+    }
+}

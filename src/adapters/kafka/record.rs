@@ -1,0 +1,121 @@
+//! A record that has left librdkafka's buffers, and the token that says whether it is still ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message, OwnedHeaders};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::wire::cloud_event::EventHeaders;
+use crate::adapters::wire::rejection::Rejection;
+use crate::adapters::wire::request::{DecodeOptions, Decoded, decode};
+
+/// What a record costs beyond its bytes, roughly: maps, queues, its task.
+const OVERHEAD_BYTES: usize = 1024;
+
+/// One stretch of time in which one partition is ours.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) partition: i32,
+    /// Distinguishes this stretch from earlier and later ones of the same partition.
+    pub(crate) generation: u64,
+    /// Canceled when the partition is taken away or the consumer stops: start nothing new.
+    pub(crate) revoked: CancellationToken,
+}
+
+/// A record, owned. Tells the poll thread when it is let go, in whatever way that happens.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Option<OwnedHeaders>,
+    bytes: usize,
+    is_done: bool,
+    completions: Sender<Completion>,
+}
+
+/// A record that is held no more.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) offset: i64,
+    pub(crate) bytes: usize,
+    /// Whether the watermark may pass it.
+    pub(crate) is_done: bool,
+}
+
+impl Record {
+    /// Copies a record out of librdkafka, whose buffers a borrowed one would keep alive.
+    pub(crate) fn copied(message: &BorrowedMessage<'_>, lease: Arc<Lease>, completions: Sender<Completion>) -> Self {
+        let headers = message.headers().map(BorrowedHeaders::detach);
+        let lengths = [message.key().map(<[u8]>::len), message.payload().map(<[u8]>::len)];
+        let header_bytes = headers.as_ref().map_or(0, header_bytes);
+        Self {
+            lease,
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers,
+            bytes: lengths.iter().flatten().sum::<usize>() + header_bytes + OVERHEAD_BYTES,
+            is_done: false,
+            completions,
+        }
+    }
+
+    /// What it counts for in the byte budget.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets it go for good: the watermark may pass it.
+    pub(crate) fn done(mut self) {
+        self.is_done = true;
+    }
+
+    /// Reads what it says.
+    ///
+    /// # Errors
+    /// [`Rejection`] where it can never be paid as it is.
+    pub(crate) fn decode(&self, options: &DecodeOptions) -> Result<Decoded, Rejection> {
+        let headers = match &self.headers {
+            None => Vec::new(),
+            Some(headers) => readable(headers)
+                .ok_or_else(|| Rejection::undecodable("a header's name is not UTF-8, as Kafka's protocol asks"))?,
+        };
+        decode(self.key.as_deref(), self.value.as_deref(), &EventHeaders::gather(headers), options)
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let completion = Completion {
+            lease: Arc::clone(&self.lease),
+            offset: self.offset,
+            bytes: self.bytes,
+            is_done: self.is_done,
+        };
+        // Once the poll thread has ended there is no one left to tell, and nothing is committed any more.
+        let _told = self.completions.send(completion);
+    }
+}
+
+/// A header's name and value.
+pub(crate) type HeaderView<'a> = (&'a str, Option<&'a [u8]>);
+
+/// The headers, unless one has a name that is not UTF-8.
+///
+/// rdkafka 0.39 panics on such a name (`message.rs`, `try_get`), and anyone who may write to the
+/// topic can send one: the panic is caught here, so that the record becomes a dead letter.
+pub(crate) fn readable<H: Headers>(headers: &H) -> Option<Vec<HeaderView<'_>>> {
+    let read = || headers.iter().map(|header| (header.key, header.value)).collect();
+    catch_unwind(AssertUnwindSafe(read)).ok()
+}
+
+fn header_bytes(headers: &OwnedHeaders) -> usize {
+    // Unreadable headers are rare and at most a few kilobytes beside a dead letter's way.
+    let Some(headers) = readable(headers) else { return OVERHEAD_BYTES };
+    headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum()
+}

@@ -1,0 +1,210 @@
+//! `payment-requested`, from a record's bytes to a [`PaymentRequest`].
+//!
+//! Whatever the bytes are, the answer is a request, a skip or a [`Rejection`]: never a panic, and
+//! never a value of the record in a message.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use crate::adapters::wire::cloud_event::{self, EventHeaders, MAX_ATTRIBUTE_CHARS};
+use crate::adapters::wire::rejection::{Rejection, RejectionReason, Stage};
+use crate::domain::money::{Currency, Money, parse_decimal};
+use crate::domain::order::{EmailAddress, Order, OrderId};
+use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
+
+/// The type of the events that are read.
+pub const EVENT_TYPE: &str = "payment-requested";
+
+/// The value of a `payment-requested` event. Fields that are not named here are tolerated.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "payment request, version 1")]
+pub struct PaymentRequestedV1<'a> {
+    /// The order: 1 to 128 letters, digits and `. _ : / # -`. Also the record's key.
+    #[serde(borrow)]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._:/#-]{1,128}$"))]
+    pub order_id: Cow<'a, str>,
+    /// The customer's e-mail address.
+    #[serde(borrow)]
+    #[schemars(length(min = 3, max = 254))]
+    pub customer_email: Cow<'a, str>,
+    /// What is to be paid, as a decimal string such as "12.50"; a JSON number is read exactly, too.
+    #[serde(borrow)]
+    pub total_amount: AmountV1<'a>,
+    /// ISO 4217 code of the amount. May be left out where a default is configured.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<TextV1<'a>>,
+    /// The payment provider's name for what is charged. May be left out where a default is configured.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<TextV1<'a>>,
+    /// The payment provider's name for the customer.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<TextV1<'a>>,
+}
+
+/// A text that is borrowed from the record where it has no escapes.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct TextV1<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// The digits of an amount, as they were sent: no float ever holds them.
+#[derive(Debug, Serialize)]
+pub struct AmountV1<'a>(pub Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for AmountV1<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        match raw.as_bytes().first() {
+            Some(b'"') => serde_json::from_str::<TextV1<'de>>(raw).map(|text| Self(text.0)).map_err(de::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(Cow::Borrowed(raw))),
+            _ => Err(de::Error::custom("wrong type, expected a decimal string or a number")),
+        }
+    }
+}
+
+impl JsonSchema for AmountV1<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$" }, { "type": "number", "exclusiveMinimum": 0 }]
+        })
+    }
+}
+
+/// What is assumed where a request says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct DecodeOptions {
+    /// Currency of requests that name none.
+    pub default_currency: Option<Currency>,
+    /// Payment method of requests that name none.
+    pub default_payment_method: Option<ProviderToken>,
+}
+
+/// What a record turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A request to pay.
+    Request(Box<PaymentRequest>),
+    /// An event of another type, by its name: not for us.
+    OtherType(String),
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// [`Rejection`] where the record is for us and can never be paid as it is.
+pub fn decode(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &EventHeaders<'_>,
+    options: &DecodeOptions,
+) -> Result<Decoded, Rejection> {
+    let event = cloud_event::open(headers, value)?;
+    if let Some(other) = event.event_type.as_deref().filter(|name| *name != EVENT_TYPE) {
+        return Ok(Decoded::OtherType(other.chars().take(MAX_ATTRIBUTE_CHARS).collect()));
+    }
+    let data = event.data.ok_or_else(cloud_event::no_value)?;
+    let requested: PaymentRequestedV1<'_> = serde_json::from_slice(data).map_err(|_| explain(data))?;
+    check_key(key, &requested)?;
+    let request = understand(&requested, event.origin, options)?;
+    Ok(Decoded::Request(Box::new(request)))
+}
+
+fn check_key(key: Option<&[u8]>, requested: &PaymentRequestedV1<'_>) -> Result<(), Rejection> {
+    match key {
+        Some(key) if key != requested.order_id.as_bytes() => Err(Rejection {
+            reason: RejectionReason::KeyMismatch,
+            stage: Stage::Validate,
+            message: "the record's key is not its /order_id: the order's records would not keep their order".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn understand(
+    requested: &PaymentRequestedV1<'_>,
+    origin: Origin,
+    options: &DecodeOptions,
+) -> Result<PaymentRequest, Rejection> {
+    let id: OrderId = field("/order_id", &requested.order_id)?;
+    let email: EmailAddress = field("/customer_email", &requested.customer_email)?;
+    let currency = match &requested.currency {
+        Some(code) => field("/currency", &code.0)?,
+        None => options.default_currency.ok_or_else(|| missing("/currency"))?,
+    };
+    let amount = parse_decimal(&requested.total_amount.0).and_then(|amount| Money::new(amount, currency));
+    let amount = amount.map_err(|problem| Rejection::contract("/total_amount", problem))?;
+    let payment_method = match &requested.payment_method {
+        Some(token) => field("/payment_method", &token.0)?,
+        None => options.default_payment_method.clone().ok_or_else(|| missing("/payment_method"))?,
+    };
+    let customer = requested.customer.as_ref().map(|token| field("/customer", &token.0)).transpose()?;
+    Ok(PaymentRequest { order: Order::new(id, email, amount), payment_method, customer, origin })
+}
+
+fn field<T: FromStr<Err: std::fmt::Display>>(pointer: &str, text: &str) -> Result<T, Rejection> {
+    text.parse().map_err(|problem| Rejection::contract(pointer, problem))
+}
+
+fn missing(pointer: &str) -> Rejection {
+    Rejection::contract(pointer, "is missing, and no default is configured")
+}
+
+/// Reads data that failed once more, slowly, to say where and why.
+fn explain(data: &[u8]) -> Rejection {
+    let deserializer = &mut serde_json::Deserializer::from_slice(data);
+    let (pointer, problem) = match serde_path_to_error::deserialize::<_, PaymentRequestedV1<'_>>(deserializer) {
+        Err(error) => (pointer(error.path()), error.into_inner()),
+        Ok(_) => return Rejection::undecodable("the value has more after its JSON object"),
+    };
+    match problem.classify() {
+        Category::Data => explain_field(&pointer, &problem.to_string()),
+        Category::Syntax | Category::Eof | Category::Io => {
+            let (line, column) = (problem.line(), problem.column());
+            Rejection::undecodable(format!("the value is not valid JSON (line {line}, column {column})"))
+        }
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Map { key } => format!("/{key}"),
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
+}
+
+/// The parser's message without what was found: that could be an e-mail address.
+fn explain_field(pointer: &str, message: &str) -> Rejection {
+    let quoted = message.split('`').nth(1).unwrap_or_default();
+    if message.starts_with("missing field") {
+        return Rejection::contract(&format!("{pointer}/{quoted}"), "is missing");
+    }
+    if message.starts_with("duplicate field") {
+        return Rejection::contract(&format!("{pointer}/{quoted}"), "is there twice");
+    }
+    let message = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => Rejection::contract(pointer, format!("wrong type, expected {expected}")),
+        None => Rejection::contract(pointer, "cannot be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

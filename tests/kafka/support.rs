@@ -1,0 +1,338 @@
+//! A cluster with topics of its own for every test, what is sent to it and what is read from it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use order_payments::adapters::kafka::{
+    Config, ConsumerError, DeadLetters, EmbeddedBroker, Handling, Intake, PaymentConsumer, RequestHandler,
+    StatusHandle, ensure_topics,
+};
+use order_payments::adapters::memory::clock::ManualClock;
+use order_payments::adapters::wire::request::DecodeOptions;
+use order_payments::domain::request::PaymentRequest;
+use order_payments::domain::timestamp::Timestamp;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Where the real broker is.
+const BROKERS_VARIABLE: &str = "ORDER_PAYMENTS_TEST_KAFKA_BROKERS";
+
+/// What any of the conditions below may take on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Partitions of every topic.
+pub(crate) const PARTITIONS: i32 = 3;
+
+/// A cluster and topics that no other test uses.
+pub(crate) struct Cluster {
+    pub(crate) config: Config,
+    _embedded: Option<EmbeddedBroker>,
+}
+
+fn named(brokers: &str) -> Config {
+    let name = Uuid::new_v4().simple().to_string();
+    let mut config = Config::new(brokers);
+    config.group_id = format!("group-{name}");
+    config.request_topic = format!("requested-{name}");
+    config.outcome_topic = format!("outcomes-{name}");
+    config.dead_letter_topic = format!("requested-{name}.dlq");
+    config.commit_interval = Duration::from_millis(50);
+    config.new_topic_partitions = PARTITIONS;
+    config
+}
+
+/// The real broker's address.
+#[expect(clippy::disallowed_methods, reason = "the test's own setting, not the program's")]
+pub(crate) fn real_brokers() -> String {
+    std::env::var(BROKERS_VARIABLE).unwrap_or_else(|_| panic!("{BROKERS_VARIABLE} must name a Kafka broker for tests"))
+}
+
+impl Cluster {
+    /// A broker in this process.
+    pub(crate) fn embedded() -> Self {
+        let mut config = named("");
+        let topics = [&*config.request_topic, &config.outcome_topic, &config.dead_letter_topic];
+        let broker = EmbeddedBroker::start(&topics, PARTITIONS).expect("a mock cluster");
+        config.brokers = broker.bootstrap_servers().to_owned();
+        Self { config, _embedded: Some(broker) }
+    }
+
+    /// The real broker, with its three topics created.
+    pub(crate) async fn real() -> Self {
+        let config = named(&real_brokers());
+        create_topic(&config, &config.request_topic).await;
+        ensure_topics(&config).await.expect("the other topics are created");
+        Self { config, _embedded: None }
+    }
+
+    /// A producer as a sender of requests has it.
+    pub(crate) fn sender(&self) -> FutureProducer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.config.brokers).set("enable.idempotence", "true");
+        config.set("message.max.bytes", "10000000").create().expect("a producer")
+    }
+
+    /// Sends lawful requests for these orders, in this order.
+    pub(crate) async fn request(&self, orders: impl IntoIterator<Item = impl AsRef<str>>) {
+        let records = orders.into_iter().map(|order| (order.as_ref().to_owned(), request_of(order.as_ref())));
+        self.send(records.map(|(key, value)| Sent::of(&key, value)).collect()).await;
+    }
+
+    /// Sends any records.
+    pub(crate) async fn send(&self, records: Vec<Sent>) {
+        let sender = self.sender();
+        let sent = records.iter().map(|record| {
+            let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header { key, value: value.as_deref() })
+            });
+            let mut message = FutureRecord::<[u8], [u8]>::to(&self.config.request_topic).headers(headers);
+            message.key = record.key.as_deref();
+            message.payload = record.value.as_deref();
+            message.partition = record.partition;
+            sender.send_result(message).map_err(|(problem, _)| problem).expect("queued")
+        });
+        for delivered in join_all(sent.collect::<Vec<_>>()).await {
+            delivered.expect("the sender lives").expect("delivered");
+        }
+    }
+
+    /// Everything committed on a topic, by partition, in order.
+    pub(crate) async fn read(&self, topic: &str) -> Vec<Found> {
+        let (brokers, topic) = (self.config.brokers.clone(), topic.to_owned());
+        tokio::task::spawn_blocking(move || read_all(&brokers, &topic)).await.expect("reading does not panic")
+    }
+
+    /// The group's positions on the request topic; partitions without one are left out.
+    pub(crate) async fn committed(&self) -> BTreeMap<i32, i64> {
+        let config = self.config.clone();
+        tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", &config.brokers)
+                .set("group.id", &config.group_id)
+                .create()
+                .expect("a consumer");
+            let mut list = TopicPartitionList::new();
+            list.add_partition_range(&config.request_topic, 0, PARTITIONS - 1);
+            let found = consumer.committed_offsets(list, DEADLINE).expect("positions");
+            let elements = found.elements();
+            let known = elements.iter().filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some((element.partition(), offset)),
+                _ => None,
+            });
+            known.collect()
+        })
+        .await
+        .expect("asking does not panic")
+    }
+
+    /// Waits until the group's positions add up to this.
+    pub(crate) async fn wait_for_committed(&self, sum: i64) {
+        let reached = async {
+            while self.committed().await.values().sum::<i64>() != sum {
+                tokio::task::yield_now().await;
+            }
+        };
+        let reached = tokio::time::timeout(DEADLINE, reached).await;
+        assert!(reached.is_ok(), "the positions are {:?}, not {sum} in all", self.committed().await);
+    }
+}
+
+async fn create_topic(config: &Config, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &config.brokers).create().expect("an admin client");
+    let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1)).set("max.message.bytes", "4000000");
+    let created = admin.create_topics([&topic], &AdminOptions::new()).await.expect("an answer");
+    created.into_iter().for_each(|created| drop(created.expect("created")));
+}
+
+/// The value of a lawful request.
+pub(crate) fn request_of(order: &str) -> Vec<u8> {
+    format!(
+        r#"{{"order_id":"{order}","customer_email":"ann@example.com","total_amount":"12.50","currency":"EUR","payment_method":"pm_card_visa"}}"#
+    )
+    .into_bytes()
+}
+
+/// A record to be sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(&'static str, Option<Vec<u8>>)>,
+    pub(crate) partition: Option<i32>,
+}
+
+impl Sent {
+    pub(crate) fn of(key: &str, value: impl Into<Vec<u8>>) -> Self {
+        Self { key: Some(key.as_bytes().to_vec()), value: Some(value.into()), ..Self::default() }
+    }
+}
+
+/// A record that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+fn read_all(brokers: &str, topic: &str) -> Vec<Found> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "reader-of-tests")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+    }
+    consumer.assign(&list).expect("assigned");
+    let (mut found, mut open) = (Vec::new(), PARTITIONS);
+    while open > 0 {
+        match consumer.poll(DEADLINE).expect("a record or the end, in time") {
+            Ok(message) => found.push(Found {
+                partition: message.partition(),
+                offset: message.offset(),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: message.headers().map_or_else(Vec::new, |headers| {
+                    headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+                }),
+            }),
+            Err(KafkaError::PartitionEOF(_)) => open -= 1,
+            Err(problem) => panic!("cannot read {topic}: {problem}"),
+        }
+    }
+    found
+}
+
+type Answer = Box<dyn Fn() -> Handling + Send + Sync>;
+
+/// A handler that notes every call, answers as it is told, and can be held up.
+pub(crate) struct Recorder {
+    calls: Mutex<Vec<String>>,
+    count: watch::Sender<usize>,
+    answers: HashMap<String, Answer>,
+    gate: Semaphore,
+}
+
+impl Recorder {
+    pub(crate) fn open() -> Self {
+        Self::with_places(Semaphore::MAX_PERMITS)
+    }
+
+    /// Every handling waits until `let_through` lets it.
+    pub(crate) fn shut() -> Self {
+        Self::with_places(0)
+    }
+
+    fn with_places(places: usize) -> Self {
+        let gate = Semaphore::new(places);
+        Self { calls: Mutex::default(), count: watch::channel(0).0, answers: HashMap::new(), gate }
+    }
+
+    pub(crate) fn answering(mut self, order: &str, answer: impl Fn() -> Handling + Send + Sync + 'static) -> Self {
+        self.answers.insert(order.to_owned(), Box::new(answer));
+        self
+    }
+
+    pub(crate) fn let_through(&self, many: usize) {
+        self.gate.add_permits(many);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Waits until there were that many calls.
+    pub(crate) async fn wait_for_calls(&self, many: usize) {
+        let mut count = self.count.subscribe();
+        let reached = tokio::time::timeout(DEADLINE, count.wait_for(|count| *count >= many)).await;
+        assert!(reached.is_ok(), "{} calls, not {many}", self.calls().len());
+    }
+}
+
+#[async_trait]
+impl RequestHandler for Recorder {
+    async fn handle(&self, request: PaymentRequest) -> Handling {
+        let order = request.order.id().to_string();
+        self.calls.lock().unwrap().push(order.clone());
+        self.count.send_modify(|count| *count += 1);
+        self.gate.acquire().await.expect("never closed").forget();
+        self.answers.get(&order).map_or(Handling::Done, |answer| answer())
+    }
+}
+
+/// A consumer that runs beside the test.
+pub(crate) struct Running {
+    pub(crate) status: StatusHandle,
+    shutdown: CancellationToken,
+    ended: JoinHandle<Result<(), ConsumerError>>,
+}
+
+pub(crate) fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_micros(1_767_323_045_000_000)))
+}
+
+/// Starts a consumer with this handler.
+pub(crate) fn run(config: &Config, max_in_flight: usize, handler: &Arc<Recorder>) -> Running {
+    let dead_letters = Arc::new(DeadLetters::new(config, clock()).expect("a producer"));
+    let intake = Intake { max_in_flight, decode: DecodeOptions::default() };
+    let handler: Arc<dyn RequestHandler> = Arc::clone(handler) as _;
+    let consumer = PaymentConsumer::start(config, intake, handler, dead_letters).expect("a consumer");
+    let (status, shutdown) = (consumer.status(), CancellationToken::new());
+    let running = consumer.run(shutdown.clone(), Duration::from_secs(20));
+    let ended = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(running));
+    Running { status, shutdown, ended }
+}
+
+impl Running {
+    /// Waits until the consumer has this many partitions.
+    pub(crate) async fn wait_for_partitions(&self, many: usize) {
+        self.wait_until(|status| status.assigned_partitions == many).await;
+    }
+
+    pub(crate) async fn wait_until(&self, reached: impl Fn(order_payments::adapters::kafka::ConsumerStatus) -> bool) {
+        let wait = async {
+            while !reached(self.status.now()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(DEADLINE, wait).await;
+        assert!(waited.is_ok(), "{:?}", self.status.now());
+    }
+
+    /// Asks it to stop, without waiting.
+    pub(crate) fn ask_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) async fn stop(self) -> Result<(), ConsumerError> {
+        self.shutdown.cancel();
+        self.end().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(self) -> Result<(), ConsumerError> {
+        let ended = tokio::time::timeout(DEADLINE, self.ended).await.expect("it ends in time");
+        ended.expect("it does not panic")
+    }
+}
