@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -25,7 +25,7 @@ use crate::adapters::kafka::publisher::KafkaEventPublisher;
 use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
-use crate::adapters::stripe::gateway::StripeGateway;
+use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
 use crate::adapters::kafka;
 use crate::application::process_payment::{PaymentPolicy, ProcessPayment};

@@ -14,7 +14,10 @@
 //! Four layers, every arrow inwards: [`domain`] ← [`ports`] ← [`application`] ← [`adapters`].
 
 pub mod adapters;
+pub mod app;
 pub mod application;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod telemetry;

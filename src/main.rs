@@ -1,2 +1,13 @@
-//! Binary.
-fn main() {}
+//! The `order-payments` program: reads the command line and runs it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use order_payments::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    cli::run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("order-payments: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -123,7 +123,7 @@ fn view(stored: &StoredOrder) -> OrderView {
 
 fn table(views: &[OrderView]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["order", "status", "amount", "payment", "attempt", "reference", "note"]);
     for view in views {
         let payment = view.payment.as_ref();

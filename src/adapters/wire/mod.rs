@@ -6,3 +6,4 @@ pub mod cloud_event;
 pub mod outcome;
 pub mod rejection;
 pub mod request;
+pub mod schema;

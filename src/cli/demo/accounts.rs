@@ -64,7 +64,7 @@ impl Accounts {
     /// The accounts as a table for people.
     pub(crate) fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_BORDERS_ONLY);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
         let mut row = |name: &str, count: u64| {
             table.add_row([name.to_owned(), count.to_string()]);
         };

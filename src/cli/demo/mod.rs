@@ -82,11 +82,12 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let elapsed = started.elapsed();
     bar.finish_and_clear();
     worked?;
+    // The embedded broker ends with the service, so its topics are read before.
+    let accounts = stage.accounts(&records, &simulator, elapsed).await?;
     stop.cancel();
     while let Some(ended) = service.join_next().await {
         ended??;
     }
-    let accounts = stage.accounts(&records, &simulator, elapsed).await?;
     simulator.shutdown().await;
     show(&accounts, args.json)
 }
