@@ -52,7 +52,7 @@ CREATE TABLE outbox (
     "offset"     integer
 ) STRICT;
 
-CREATE INDEX outbox_unpublished ON outbox (created_at, event_id) WHERE published_at IS NULL;
+CREATE INDEX outbox_unpublished ON outbox (created_at) WHERE published_at IS NULL;
 
 CREATE TABLE outbox_positions (
     "partition" integer PRIMARY KEY,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use order_payments::adapters::memory::order_repository::MemoryOrderRepository;
 use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::Config;
+use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::adapters::system::SystemClock;
 use order_payments::ports::order_repository::OrderRepository;
 use order_payments::ports::outbox::Outbox;
@@ -42,6 +43,7 @@ impl Database {
             Kind::Memory => Self::Memory(Arc::new(MemoryOrderRepository::new(Arc::new(SystemClock)))),
             Kind::Sqlite => {
                 let database = Self::Sqlite(tempfile::tempdir().expect("a temporary directory"));
+                SqliteOrderRepository::migrate(&database.config()).await.expect("migrations");
                 database
             }
             Kind::Postgres => {
@@ -56,7 +58,7 @@ impl Database {
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(repository) => Arc::clone(repository) as Arc<dyn Store>,
-            Self::Sqlite(_) => panic!("to come"),
+            Self::Sqlite(_) => Arc::new(SqliteOrderRepository::connect(&self.config()).await.expect("a database")),
             Self::Postgres(_) => Arc::new(PostgresOrderRepository::connect(&self.config()).await.expect("a database")),
         }
     }

@@ -10,7 +10,7 @@ mod samples;
 macro_rules! every_repository_keeps {
     ($($clause:ident),+ $(,)?) => {
         every_repository_keeps!(@ memory, $crate::contract::database::Kind::Memory, $($clause),+);
-        //SQ every_repository_keeps!(@ sqlite, $crate::contract::database::Kind::Sqlite, $($clause),+);
+        every_repository_keeps!(@ sqlite, $crate::contract::database::Kind::Sqlite, $($clause),+);
         every_repository_keeps!(@ postgres, $crate::contract::database::Kind::Postgres, $($clause),+);
     };
     (@ $adapter:ident, $kind:expr, $($clause:ident),+) => {

@@ -1,0 +1,150 @@
+//! The outbox in the file.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use crate::adapters::sql::fault::unavailable;
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after};
+use crate::adapters::sqlite::SqliteOrderRepository;
+use crate::adapters::sqlite::statements::{insert_event, now};
+use crate::adapters::sqlite::writer::Write;
+use crate::ports::order_repository::RepositoryError;
+use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+
+#[async_trait]
+impl Outbox for SqliteOrderRepository {
+    async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
+        let lease_micros = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
+        self.write(Lead { relay: relay.to_owned(), lease_micros }).await
+    }
+
+    async fn resign(&self, relay: &str) -> Result<(), RepositoryError> {
+        self.write(Resign { relay: relay.to_owned() }).await
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
+        // Rows of the same millisecond come in the order in which they were written.
+        const STATEMENT: &str = "
+            SELECT event_id, order_id, kind, headers, payload FROM outbox
+            WHERE published_at IS NULL ORDER BY created_at, rowid LIMIT ?";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Result<Vec<EventRow>, _> = sqlx::query_as(STATEMENT).bind(limit).fetch_all(&self.pool).await;
+        rows.map_err(unavailable)?.into_iter().map(EventRow::read).collect()
+    }
+
+    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
+        self.write(Mark { published: published.to_vec() }).await
+    }
+
+    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
+        self.write(Adopt { found: found.to_vec(), read_up_to: read_up_to.to_vec() }).await
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
+        const STATEMENT: &str = r#"SELECT "partition", next_offset FROM outbox_positions ORDER BY "partition""#;
+        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+        let position = |(partition, next_offset)| Position { partition, next_offset };
+        Ok(rows.map_err(unavailable)?.into_iter().map(position).collect())
+    }
+}
+
+struct Lead {
+    relay: String,
+    lease_micros: i64,
+}
+
+#[async_trait]
+impl Write for Lead {
+    type Answer = bool;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<bool, RepositoryError> {
+        const STATEMENT: &str = concat!(
+            "INSERT INTO leases (name, holder, expires_at) VALUES ('relay', ?, ",
+            now!(),
+            " + ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+              WHERE leases.holder = excluded.holder OR leases.expires_at <= ",
+            now!()
+        );
+        let taken = sqlx::query(STATEMENT).bind(&self.relay).bind(self.lease_micros).execute(db).await;
+        Ok(taken.map_err(unavailable)?.rows_affected() == 1)
+    }
+}
+
+struct Resign {
+    relay: String,
+}
+
+#[async_trait]
+impl Write for Resign {
+    type Answer = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
+        let query = sqlx::query("DELETE FROM leases WHERE name = 'relay' AND holder = ?").bind(&self.relay);
+        query.execute(db).await.map(|_| ()).map_err(unavailable)
+    }
+}
+
+struct Mark {
+    published: Vec<Published>,
+}
+
+#[async_trait]
+impl Write for Mark {
+    type Answer = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
+        for published in &self.published {
+            mark(&mut *db, published).await?;
+        }
+        advance(db, &positions_after(&self.published)).await
+    }
+}
+
+struct Adopt {
+    found: Vec<FoundEvent>,
+    read_up_to: Vec<Position>,
+}
+
+#[async_trait]
+impl Write for Adopt {
+    type Answer = Adopted;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Adopted, RepositoryError> {
+        let mut adopted = Adopted::default();
+        for found in &self.found {
+            if insert_event(&mut *db, &found.event, Some(place_of(found))).await? {
+                adopted.stored += 1;
+            } else if mark(&mut *db, &place_of(found)).await? {
+                adopted.marked += 1;
+            }
+        }
+        advance(db, &self.read_up_to).await?;
+        Ok(adopted)
+    }
+}
+
+/// Whether the event was here and not marked before.
+async fn mark(db: &mut SqliteConnection, published: &Published) -> Result<bool, RepositoryError> {
+    const STATEMENT: &str = concat!(
+        "UPDATE outbox SET published_at = ",
+        now!(),
+        r#", "partition" = ?, "offset" = ? WHERE event_id = ? AND published_at IS NULL"#
+    );
+    let query = sqlx::query(STATEMENT).bind(published.partition).bind(published.offset);
+    let marked = query.bind(published.event_id.as_uuid()).execute(db).await.map_err(unavailable)?;
+    Ok(marked.rows_affected() == 1)
+}
+
+/// Positions only ever grow: a slow relay does not take them back.
+async fn advance(db: &mut SqliteConnection, positions: &[Position]) -> Result<(), RepositoryError> {
+    const STATEMENT: &str = r#"
+        INSERT INTO outbox_positions ("partition", next_offset) VALUES (?, ?)
+        ON CONFLICT ("partition") DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)"#;
+    for position in positions {
+        let query = sqlx::query(STATEMENT).bind(position.partition).bind(position.next_offset);
+        query.execute(&mut *db).await.map_err(unavailable)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The steps of a payment as changes to the file: read, decide, write, in one savepoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use crate::adapters::sql::fault::{HAS_ENDED, NOT_BEGUN, NOT_PENDING, refused, unavailable};
+use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::rows::{StoredRow, readable_payments};
+use crate::adapters::sql::stored_columns;
+use crate::adapters::sqlite::statements::{
+    attempt, has_event, insert_event, insert_order, insert_payment, latest, stored, update_order, update_payment,
+};
+use crate::adapters::sqlite::writer::Write;
+use crate::adapters::wire::outcome::encode;
+use crate::domain::order::{Order, OrderStatus};
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement};
+use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::answers::opposite_event;
+use crate::ports::order_repository::{Begun, RepositoryError, Settling, Standing};
+
+/// `save`.
+pub(in crate::adapters::sqlite) struct Save(pub(in crate::adapters::sqlite) Order);
+
+#[async_trait]
+impl Write for Save {
+    type Answer = ();
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.0.id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
+        let Self(order) = self;
+        match latest(&mut *db, order.id()).await? {
+            Some(stored) if stored.answers_save_of(order) => Ok(()),
+            Some(_) => Err(RepositoryError::Conflict { order_id: order.id().to_string() }),
+            None if order.status() == OrderStatus::Pending => insert_order(db, order).await,
+            None => Err(refused(order.id(), NOT_PENDING)),
+        }
+    }
+}
+
+/// `begin`.
+pub(in crate::adapters::sqlite) struct Begin {
+    pub(in crate::adapters::sqlite) request: Arc<PaymentRequest>,
+    pub(in crate::adapters::sqlite) flow: ChargeFlow,
+    pub(in crate::adapters::sqlite) now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Begin {
+    type Answer = Begun;
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.request.order.id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Begun, RepositoryError> {
+        match latest(&mut *db, self.request.order.id()).await? {
+            Some(stored) => {
+                if let Some(begun) = stored.met_by(&self.request, self.now) {
+                    return Ok(begun);
+                }
+            }
+            None => insert_order(db, &self.request.order).await?,
+        }
+        let payment = Payment::first(Arc::clone(&self.request), self.flow, self.now);
+        insert_payment(db, &payment).await?;
+        Ok(Begun::met(payment, self.now))
+    }
+}
+
+/// `arm`.
+pub(in crate::adapters::sqlite) struct Arm {
+    pub(in crate::adapters::sqlite) payment: Payment,
+    pub(in crate::adapters::sqlite) reference: ProviderToken,
+    pub(in crate::adapters::sqlite) now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Arm {
+    type Answer = Standing;
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.payment.order().id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Standing, RepositoryError> {
+        let id = self.payment.order().id();
+        let stored = attempt(&mut *db, id, self.payment.attempt).await?;
+        if let Some(payment) = stored
+            && payment.state == PaymentState::Preparing
+            && payment.order().status() == OrderStatus::Pending
+        {
+            let armed = payment.armed(self.reference.clone(), self.now);
+            update_payment(db, armed.payment(), None).await?;
+            return Ok(Standing::Armed(armed));
+        }
+        let latest = latest(db, id).await?.and_then(|stored| stored.payment);
+        Ok(Standing::of(latest.ok_or_else(|| refused(id, NOT_BEGUN))?, self.now))
+    }
+}
+
+/// `settle`.
+pub(in crate::adapters::sqlite) struct Settle(pub(in crate::adapters::sqlite) Settlement);
+
+#[async_trait]
+impl Write for Settle {
+    type Answer = Settling;
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.0.outcome.order.id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Settling, RepositoryError> {
+        let Self(settlement) = self;
+        let (order, payment) = (&settlement.outcome.order, &settlement.payment);
+        let stored = attempt(&mut *db, order.id(), payment.attempt).await?;
+        let stored = stored.ok_or_else(|| refused(order.id(), NOT_BEGUN))?;
+        if !may_become(&stored, &payment.state) || has_event(&mut *db, opposite_event(settlement)).await? {
+            return Settling::met_by(settlement, &stored).ok_or_else(|| refused(order.id(), HAS_ENDED));
+        }
+        update_order(&mut *db, order).await?;
+        update_payment(&mut *db, payment, None).await?;
+        insert_event(db, &encode(&settlement.outcome), None).await?;
+        Ok(Settling::Stored)
+    }
+}
+
+/// `park`.
+pub(in crate::adapters::sqlite) struct Park {
+    pub(in crate::adapters::sqlite) payment: Payment,
+    pub(in crate::adapters::sqlite) due: Option<Timestamp>,
+}
+
+#[async_trait]
+impl Write for Park {
+    type Answer = ();
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.payment.order().id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
+        let stored = attempt(&mut *db, self.payment.order().id(), self.payment.attempt).await?;
+        match stored {
+            Some(stored) if may_become(&stored, &self.payment.state) => {
+                update_payment(db, &self.payment, self.due).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn may_become(stored: &Payment, state: &PaymentState) -> bool {
+    stored.order().status() == OrderStatus::Pending && state.replaceable().contains(&stored.state.name())
+}
+
+/// `claim_due`.
+pub(in crate::adapters::sqlite) struct ClaimDue {
+    pub(in crate::adapters::sqlite) now: Timestamp,
+    pub(in crate::adapters::sqlite) lease: Duration,
+    pub(in crate::adapters::sqlite) limit: i64,
+}
+
+#[async_trait]
+impl Write for ClaimDue {
+    type Answer = Vec<Payment>;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Vec<Payment>, RepositoryError> {
+        const DUE: &str = concat!(
+            "SELECT ",
+            stored_columns!(),
+            " FROM payments p JOIN orders o ON o.id = p.order_id
+              WHERE p.due_at <= ? ORDER BY p.due_at, p.order_id LIMIT ?"
+        );
+        const PUT_OFF: &str = "UPDATE payments SET due_at = ? WHERE order_id = ? AND attempt = ?";
+        let due = sqlx::query(DUE).bind(Moment(self.now)).bind(self.limit).fetch_all(&mut *db).await;
+        let rows: Result<Vec<StoredRow>, _> = due.map_err(unavailable)?.iter().map(stored).collect();
+        let rows = rows.map_err(unavailable)?;
+        for row in &rows {
+            let attempt = row.payment.as_ref().map(|payment| payment.attempt);
+            let put_off =
+                sqlx::query(PUT_OFF).bind(Moment(self.now.plus(self.lease))).bind(&row.order.id).bind(attempt);
+            put_off.execute(&mut *db).await.map_err(unavailable)?;
+        }
+        Ok(readable_payments(rows))
+    }
+}
