@@ -29,6 +29,8 @@ mod book;
 mod cards;
 mod chance;
 mod connection;
+mod draft;
+mod execution;
 pub mod faults;
 mod form;
 pub mod intent;
