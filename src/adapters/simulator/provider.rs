@@ -60,12 +60,6 @@ impl Provider {
         self.state().handle(request, now)
     }
 
-    /// Executes late requests and decides charges and refunds that are due by the clock.
-    pub fn run_due(&self) {
-        let now = self.clock.now();
-        self.state().run_due(now);
-    }
-
     /// Strikes the next request with this fault, once; several are taken in turn.
     pub fn inject(&self, fault: Fault) {
         self.state().inject(None, fault);
@@ -88,14 +82,21 @@ impl Provider {
 
     /// Everything that was truly done. Copies the whole book.
     pub fn ledger(&self) -> Ledger {
-        self.run_due();
-        self.state().ledger()
+        self.up_to_date().ledger()
     }
 
     /// The sums of what was truly done.
     pub fn totals(&self) -> Totals {
-        self.run_due();
-        self.state().totals()
+        self.up_to_date().totals()
+    }
+
+    /// The state after everything that was due; nobody can see it otherwise, so no task needs to watch
+    /// the clock.
+    fn up_to_date(&self) -> MutexGuard<'_, State> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.run_due(now);
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
