@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::adapters::http::server::{Check, HttpServer, Vitals};
+use crate::adapters::kafka;
 use crate::adapters::kafka::consumer::{Intake, PaymentConsumer};
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::embedded::EmbeddedBroker;
@@ -27,7 +28,6 @@ use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
-use crate::adapters::kafka;
 use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
 use crate::application::reconcile::Reconcile;
 use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
@@ -198,10 +198,8 @@ impl App {
 
     fn consumer(&self) -> anyhow::Result<PaymentConsumer> {
         let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&self.adapters.clock))?);
-        let intake = Intake {
-            max_in_flight: self.settings.processing.max_in_flight,
-            decode: decode_options(&self.settings),
-        };
+        let intake =
+            Intake { max_in_flight: self.settings.processing.max_in_flight, decode: decode_options(&self.settings) };
         Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
     }
 

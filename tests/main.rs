@@ -4,4 +4,6 @@
 
 mod architecture;
 mod contract;
+mod flow;
 mod kafka;
+mod support;

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::sql::config::Config as DatabaseConfig;
+use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::wire::request::DecodeOptions;
 use crate::adapters::{kafka, stripe};
 use crate::app::Store;
@@ -24,10 +25,8 @@ pub(super) const EMBEDDED: &str = "embedded";
 /// Where it cannot be reached, is not durable, or is not migrated.
 pub async fn open_store(settings: &DatabaseSettings, clock: &Arc<dyn Clock>) -> anyhow::Result<Store> {
     Ok(match &settings.url {
-        DatabaseUrl::Postgres(url) => {
-            store(PostgresOrderRepository::connect(&database_config(settings, url)).await?)
-        }
-        DatabaseUrl::Sqlite(url) => {let _ = url; anyhow::bail!("sqlite")},
+        DatabaseUrl::Postgres(url) => store(PostgresOrderRepository::connect(&database_config(settings, url)).await?),
+        DatabaseUrl::Sqlite(url) => store(SqliteOrderRepository::connect(&database_config(settings, url)).await?),
         DatabaseUrl::Memory => store(MemoryOrderRepository::new(Arc::clone(clock))),
     })
 }
@@ -39,7 +38,7 @@ pub async fn open_store(settings: &DatabaseSettings, clock: &Arc<dyn Clock>) -> 
 pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
     match &settings.url {
         DatabaseUrl::Postgres(url) => PostgresOrderRepository::migrate(&database_config(settings, url)).await?,
-        DatabaseUrl::Sqlite(url) => {let _ = url; anyhow::bail!("sqlite")},
+        DatabaseUrl::Sqlite(url) => SqliteOrderRepository::migrate(&database_config(settings, url)).await?,
         DatabaseUrl::Memory => {}
     }
     Ok(())

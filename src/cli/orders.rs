@@ -22,7 +22,9 @@ const LIST_LIMIT: u64 = 10_000;
 
 /// Show orders and how far their payments are.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  order-payments orders get order-000001\n  order-payments orders list --limit 20 --json")]
+#[command(
+    after_help = "Examples:\n  order-payments orders get order-000001\n  order-payments orders list --limit 20 --json"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,

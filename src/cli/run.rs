@@ -11,7 +11,9 @@ use crate::telemetry::{self, LogStyle};
 
 /// Run the service: consume payment requests, charge, publish outcomes, until SIGTERM or Ctrl-C.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  order-payments --config payments.toml run\n\nExit codes: 0 stopped as asked, 1 could not start or go on.")]
+#[command(
+    after_help = "Example:\n  order-payments --config payments.toml run\n\nExit codes: 0 stopped as asked, 1 could not start or go on."
+)]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -27,6 +29,7 @@ fn install_logs(settings: &TelemetrySettings) -> anyhow::Result<()> {
         LogFormat::Text => LogStyle::Text,
         LogFormat::Json => LogStyle::Json,
     };
-    let filter = EnvFilter::try_new(&settings.log_filter).context("telemetry.log_filter (or RUST_LOG) cannot be read")?;
+    let filter =
+        EnvFilter::try_new(&settings.log_filter).context("telemetry.log_filter (or RUST_LOG) cannot be read")?;
     telemetry::install_logs(style, filter).context("could not set up logging")
 }

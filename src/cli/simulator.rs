@@ -12,7 +12,9 @@ use crate::app;
 
 /// Run the Stripe-shaped payment simulator. Takes no real money.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  order-payments simulator --listen 127.0.0.1:12111 --latency-ms 50 --decline-share 0.05\n  curl http://127.0.0.1:12111/_ledger")]
+#[command(
+    after_help = "Example:\n  order-payments simulator --listen 127.0.0.1:12111 --latency-ms 50 --decline-share 0.05\n  curl http://127.0.0.1:12111/_ledger"
+)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:12111")]

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::adapters::kafka::requests::{RequestProducer, RequestRecord, Sent};
-use crate::adapters::wire::outcome::rfc3339;
 use crate::adapters::system::SystemClock;
 use crate::adapters::wire::cloud_event::EventHeaders;
+use crate::adapters::wire::outcome::rfc3339;
 use crate::adapters::wire::request::{DecodeOptions, Decoded, EVENT_TYPE, decode};
 use crate::app;
 use crate::cli::progress;

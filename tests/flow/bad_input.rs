@@ -8,19 +8,26 @@ fn body(order_id: &str, fields: &str) -> Vec<u8> {
     format!(r#"{{"order_id":"{order_id}",{fields}}}"#).into_bytes()
 }
 
-const GOOD: &str = r#""customer_email":"ada@example.com","total_amount":"12.50","currency":"EUR","payment_method":"pm_card_visa""#;
+const GOOD: &str =
+    r#""customer_email":"ada@example.com","total_amount":"12.50","currency":"EUR","payment_method":"pm_card_visa""#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_record_is_a_dead_letter_and_the_good_ones_are_paid() {
     let with = |amount: &str, currency: &str, email: &str| {
-        format!(r#""customer_email":"{email}","total_amount":{amount},"currency":{currency},"payment_method":"pm_card_visa""#)
+        format!(
+            r#""customer_email":"{email}","total_amount":{amount},"currency":{currency},"payment_method":"pm_card_visa""#
+        )
     };
     let mail = "ada@example.com";
     let bad: Vec<(&str, Vec<u8>, &str)> = vec![
         ("undecodable", vec![0xff, 0xfe, 0x00], "undecodable"),
         ("empty", Vec::new(), "no_value"),
         ("wrong-type", body("wrong-type", &with("[1]", "\"EUR\"", mail)), "contract"),
-        ("no-currency", body("no-currency", r#""customer_email":"a@b.de","total_amount":"1","payment_method":"pm_1""#), "contract"),
+        (
+            "no-currency",
+            body("no-currency", r#""customer_email":"a@b.de","total_amount":"1","payment_method":"pm_1""#),
+            "contract",
+        ),
         ("odd-currency", body("odd-currency", &with("\"1.00\"", "\"EURO\"", mail)), "contract"),
         ("decimals", body("decimals", &with("\"1.001\"", "\"EUR\"", mail)), "contract"),
         ("zero", body("zero", &with("\"0\"", "\"EUR\"", mail)), "contract"),

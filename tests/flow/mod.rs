@@ -7,9 +7,12 @@ mod bad_input;
 mod main_job;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use order_payments::adapters::simulator::provider::ProviderConfig;
 use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
+use order_payments::adapters::system::SystemClock;
 use serde_json::Value;
 
 use crate::support::kafka::Topics;
@@ -25,10 +28,11 @@ pub struct Stage {
 
 impl Stage {
     pub async fn new(charge_flow: &'static str, decline_share: f64) -> Self {
-        let config = SimulatorConfig { decline_share, ..SimulatorConfig::default() };
-        let simulator = Simulator::start(config).await.expect("a free port");
+        let provider = ProviderConfig { decline_share, ..ProviderConfig::default() };
+        let config = SimulatorConfig { provider, ..SimulatorConfig::default() };
+        let simulator = Simulator::start(config, Arc::new(SystemClock)).await.expect("a free port");
         let (topics, database) = (Topics::create().await, Database::create().await);
-        let gateway_url = simulator.url().to_string();
+        let gateway_url = simulator.url();
         let setup = Setup { topics, database, gateway_url, group: unique("group"), charge_flow };
         setup.migrate().await;
         Self { setup, simulator }
@@ -56,7 +60,9 @@ impl Stage {
             let kind = seen.header("ce_type").expect("every outcome has a type").to_owned();
             outcomes.entry(seen.key).or_default().push(kind);
         }
-        let ledger = reqwest::get(format!("{}_ledger", self.setup.gateway_url)).await.expect("the simulator answers");
+        let ledger = reqwest::get(format!("{}/_ledger?totals=true", self.setup.gateway_url))
+            .await
+            .expect("the simulator answers");
         Account {
             outcomes,
             statuses: self.setup.database.statuses().await,

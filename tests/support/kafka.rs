@@ -65,8 +65,12 @@ impl Topics {
 
     /// Sends requests and waits until the broker has them all.
     pub async fn send(&self, records: &[(String, Vec<u8>)]) {
-        let producer: FutureProducer =
-            self.client().set("linger.ms", "5").set("enable.idempotence", "true").create().expect("a lawful configuration");
+        let producer: FutureProducer = self
+            .client()
+            .set("linger.ms", "5")
+            .set("enable.idempotence", "true")
+            .create()
+            .expect("a lawful configuration");
         let mut deliveries = Vec::new();
         for (key, value) in records {
             let headers = OwnedHeaders::new()

@@ -102,7 +102,8 @@ impl ReadRecord {
 impl From<&BorrowedMessage<'_>> for ReadRecord {
     fn from(record: &BorrowedMessage<'_>) -> Self {
         let headers = record.headers().into_iter().flat_map(Headers::iter);
-        let texts = headers.filter_map(|header| Some((header.key.to_owned(), str::from_utf8(header.value?).ok()?.to_owned())));
+        let texts =
+            headers.filter_map(|header| Some((header.key.to_owned(), str::from_utf8(header.value?).ok()?.to_owned())));
         Self {
             partition: record.partition(),
             offset: record.offset(),

@@ -57,9 +57,10 @@ impl RequestProducer {
     /// # Errors
     /// [`SendError`] where the client does not take it; its queue may be full.
     pub fn send(&self, record: &RequestRecord) -> Result<Sent, SendError> {
-        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        });
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         let message = FutureRecord::to(&self.topic).key(&record.key).payload(&record.payload).headers(headers);
         match self.producer.send_result(message) {
             Ok(delivery) => Ok(Sent { key: record.key.clone(), delivery }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::simulator::cards::{self, Fortune};
 use crate::adapters::simulator::chance;
+use crate::adapters::simulator::draft;
 use crate::adapters::simulator::form::Form;
 use crate::adapters::simulator::intent::{CaptureMethod, Intent, Refund, RefundStatus};
 use crate::adapters::simulator::refusal::{PaymentError, Refusal};
@@ -78,8 +79,7 @@ impl Book {
     /// Makes an intent, and confirms it where `confirm` says so; where its place in the book is.
     pub(crate) fn create(&mut self, form: &Form<'_>, at: &Circumstances<'_>) -> Result<usize, Refusal> {
         let confirm = form.flag("confirm")?;
-        let intent = self.drafted(form, at)?;
-        check_amount(intent.amount, &intent.currency)?;
+        let intent = draft::intent(self.new_name("pi", at.idempotency_key), form, at)?;
         if let Some(method) = intent.payment_method.as_deref() {
             check_method(method)?;
         } else if confirm {
@@ -154,42 +154,6 @@ impl Book {
     fn put_off(&mut self, now: Timestamp, undecided: Undecided) {
         self.decisions += 1;
         self.undecided.insert((now.plus(DECISION_TIME), self.decisions), undecided);
-    }
-
-    fn drafted(&self, form: &Form<'_>, at: &Circumstances<'_>) -> Result<Intent, Refusal> {
-        let amount = form.integer("amount")?.ok_or_else(|| Refusal::missing_parameter("amount"))?;
-        let amount = u64::try_from(amount).ok().filter(|amount| *amount > 0).ok_or_else(|| {
-            let message = "This value must be greater than or equal to 1.".to_owned();
-            Refusal::parameter("parameter_invalid_integer", "amount", message)
-        })?;
-        let currency = form.get("currency").ok_or_else(|| Refusal::missing_parameter("currency"))?;
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return Err(Refusal::invalid(None, Some("currency"), format!("Invalid currency: {currency}")));
-        }
-        let manual = form.get("capture_method") == Some("manual");
-        let payment_method = form.owned("payment_method");
-        Ok(Intent {
-            id: self.new_name("pi", at.idempotency_key),
-            object: "payment_intent",
-            amount,
-            amount_capturable: 0,
-            amount_received: 0,
-            canceled_at: None,
-            cancellation_reason: None,
-            capture_method: if manual { CaptureMethod::Manual } else { CaptureMethod::Automatic },
-            created: at.seconds(),
-            currency: currency.to_ascii_lowercase(),
-            customer: form.owned("customer"),
-            last_payment_error: None,
-            latest_charge: None,
-            livemode: at.livemode,
-            metadata: form.metadata()?,
-            next_action: None,
-            status: Intent::first_status(payment_method.as_deref()),
-            payment_method,
-            refunded: 0,
-            confirmations: 0,
-        })
     }
 
     /// A name that is not in use and depends on the seed and the key alone, not on what else happens.
@@ -283,23 +247,4 @@ fn why_not_confirmed(intent: &Intent) -> String {
         return format!("You cannot confirm this PaymentIntent because {reason}.");
     }
     format!("You cannot confirm this PaymentIntent because it has a status of {}.", intent.status.as_str())
-}
-
-/// Stripe's limits. Its minimum is by settlement currency; here each currency settles in itself.
-/// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
-fn check_amount(amount: u64, currency: &str) -> Result<(), Refusal> {
-    let smallest = match currency {
-        "usd" | "eur" | "jpy" | "cad" | "aud" | "chf" => 50,
-        "gbp" => 30,
-        _ => 1,
-    };
-    let largest = if currency == "idr" { 999_999_999_999 } else { 99_999_999 };
-    let refuse = |code, message: &str| Err(Refusal::invalid(Some(code), Some("amount"), message.to_owned()));
-    if amount < smallest {
-        return refuse("amount_too_small", "Amount must convert to at least the minimum charge amount.");
-    }
-    if amount > largest {
-        return refuse("amount_too_large", "Amount must be no more than the maximum charge amount.");
-    }
-    Ok(())
 }

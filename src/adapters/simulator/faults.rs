@@ -39,7 +39,7 @@ pub enum Fault {
     Garbage,
     /// The answer takes longer.
     Slow,
-    /// The card is declined, whichever it is.
+    /// The card is declined, whichever it is; strikes only requests that charge.
     Decline,
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It takes no money and must never be mistaken for one that does: every object it makes is lost
-//! when it stops, and any key that begins with `sk_` opens it.
+//! when it stops, everything is kept in memory until then, and any key that begins with `sk_` opens it.
 //!
 //! # Payment methods
 //!
@@ -29,6 +29,8 @@ mod book;
 mod cards;
 mod chance;
 mod connection;
+mod draft;
+mod execution;
 pub mod faults;
 mod form;
 pub mod intent;

@@ -27,9 +27,6 @@ use crate::ports::clock::Clock;
 /// The largest form that is read; Stripe's own forms have a few hundred bytes.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// How often late requests and undecided charges are looked at.
-const DUE_INTERVAL: Duration = Duration::from_millis(10);
-
 /// How long open connections may take to end at a shutdown.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -81,7 +78,6 @@ impl Simulator {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, Arc::clone(&provider), stop.clone()));
-        tasks.spawn(run_due(Arc::clone(&provider), stop.clone()));
         Ok(Self { address, provider, tasks, stop: stop.drop_guard() })
     }
 
@@ -127,32 +123,6 @@ async fn serve(listener: TcpListener, provider: Arc<Provider>, stop: Cancellatio
     }
 }
 
-async fn run_due(provider: Arc<Provider>, stop: CancellationToken) {
-    while !waited(DUE_INTERVAL, &stop).await.is_cut_short() {
-        provider.run_due();
-    }
-}
-
-/// Whether a wait took its whole time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    Whole,
-    CutShort,
-}
-
-impl Wait {
-    fn is_cut_short(self) -> bool {
-        self == Self::CutShort
-    }
-}
-
-async fn waited(time: Duration, stop: &CancellationToken) -> Wait {
-    match tokio::time::timeout(time, stop.cancelled()).await {
-        Ok(()) => Wait::CutShort,
-        Err(_) => Wait::Whole,
-    }
-}
-
 async fn answer(
     State(desk): State<Desk>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
@@ -175,10 +145,11 @@ async fn answer(
         return cut(&scissors);
     }
     let Reply { after, answer } = desk.provider.handle(&read(method, &parts, &body));
-    if !after.is_zero() && waited(after, &desk.stop).await.is_cut_short() {
-        return cut(&scissors);
+    let stopped = !after.is_zero() && tokio::time::timeout(after, desk.stop.cancelled()).await.is_ok();
+    match answer {
+        Some(answer) if !stopped => written(answer),
+        _ => cut(&scissors),
     }
-    answer.map_or_else(|| cut(&scissors), written)
 }
 
 fn read<'a>(method: Method, parts: &'a Parts, body: &'a Bytes) -> Request<'a> {

@@ -11,7 +11,7 @@
 
 use serde::Deserialize;
 
-use crate::adapters::stripe::classify::documents::{found, identified, intent_state, refund_state};
+use crate::adapters::stripe::classify::documents::{found, identified, intent_state, refund_state, refunded_before};
 use crate::adapters::stripe::declines::{self, DUPLICATE};
 use crate::adapters::stripe::observation::{Answer, Asked, Class, Expected, Failure, Seen, Step};
 use crate::adapters::stripe::wire::{AnyList, ApiError, ErrorBody, Intent, Page, RefundObject};
@@ -63,7 +63,10 @@ fn success(answer: &Answer, asked: &Asked<'_>) -> Class {
         Asked::Intent(_, expected) => {
             read(answer, |intent: Intent<'_>| intent_state(&intent, expected, || answer.describe(None)))
         }
-        Asked::Search(expected) => read(answer, |page: Page<'_>| found(&page, expected, answer)),
+        Asked::Search(expected) => read(answer, |page: Page<Intent<'_>>| found(&page, expected, answer)),
+        Asked::Refunds(expected) => {
+            read(answer, |page: Page<RefundObject<'_>>| refunded_before(&page, expected, answer))
+        }
         Asked::Refund(expected) => read(answer, |refund: RefundObject<'_>| refund_state(&refund, expected, answer)),
         Asked::Probe => read(answer, |list: AnyList<'_>| match list.object.as_str() {
             "list" => Class::Open,

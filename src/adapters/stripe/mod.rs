@@ -35,7 +35,8 @@ pub struct Config {
     pub api_base: Url,
     /// The secret key: `sk_live_…`, `sk_test_…`, or a restricted `rk_…`.
     pub api_key: SecretString,
-    /// How long a connection may take to be made.
+    /// How long a connection may take to be made. Shorter than `timeout`, or else a provider that cannot
+    /// be reached looks like an answer that was lost, which is safe, but has to be looked up.
     pub connect_timeout: Duration,
     /// How long one try may take, connection and answer together.
     pub timeout: Duration,

@@ -75,6 +75,8 @@ pub(crate) enum Asked<'a> {
     Search(Expected<'a>),
     /// Money back.
     Refund(ExpectedRefund<'a>),
+    /// Whether this money was given back before.
+    Refunds(ExpectedRefund<'a>),
     /// Whether we are let in.
     Probe,
 }
@@ -84,7 +86,7 @@ impl Asked<'_> {
     pub(crate) fn reference(&self) -> Option<&ProviderToken> {
         match self {
             Self::Intent(_, expected) => expected.reference,
-            Self::Refund(expected) => Some(expected.reference),
+            Self::Refund(expected) | Self::Refunds(expected) => Some(expected.reference),
             Self::Search(_) | Self::Probe => None,
         }
     }
@@ -139,7 +141,7 @@ pub(crate) enum Class {
     Unconfirmed(ProviderToken),
     /// The provider decides later.
     Pending,
-    /// A search that found nothing, which proves nothing.
+    /// Nothing of the kind is shown. Of a search, which lags behind, this proves nothing.
     NotFound,
     /// The money is on its way back.
     Refunded(ProviderToken),

@@ -125,11 +125,10 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) error: ApiError<'a>,
 }
 
-/// A page of payment intents, of a list or of a search.
+/// A page of objects, of a list or of a search.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Page<'a> {
-    #[serde(borrow)]
-    pub(crate) data: Vec<Intent<'a>>,
+pub(crate) struct Page<T> {
+    pub(crate) data: Vec<T>,
     pub(crate) has_more: bool,
 }
 

@@ -33,7 +33,9 @@ use crate::config::Settings;
 
 /// Pay a thousand simulated orders with nothing installed, and account for every record.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  order-payments demo --orders 5000 --seed 7\n\nExit code 1 where the accounts do not balance.")]
+#[command(
+    after_help = "Example:\n  order-payments demo --orders 5000 --seed 7\n\nExit code 1 where the accounts do not balance."
+)]
 pub(crate) struct Args {
     /// Distinct orders to send, 1 to 100000.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]

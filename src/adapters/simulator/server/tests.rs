@@ -98,6 +98,60 @@ async fn a_hanging_answer_does_not_hold_up_the_shutdown() {
 }
 
 #[tokio::test]
+async fn a_dropped_simulator_charges_nothing_over_connections_that_are_open() {
+    let simulator = simulator().await;
+    let (url, provider) = (simulator.url(), Arc::clone(simulator.provider()));
+    let client = client();
+    let pay = || {
+        let request = client.post(format!("{url}/v1/payment_intents")).bearer_auth("sk_test_1");
+        request.body("amount=1250&currency=eur&payment_method=pm_card_visa&confirm=true").send()
+    };
+    // Read to its end, so that the connection is kept and used again.
+    pay().await.expect("an answer").bytes().await.expect("a body");
+    drop(simulator);
+    assert!(pay().await.is_err());
+    assert_eq!(provider.totals().charges, 1);
+}
+
+#[tokio::test]
+async fn a_late_request_is_cut_at_once_and_executed_when_it_is_due() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock) as _).await.expect("a free port");
+    simulator.provider().inject(Fault::Late);
+    assert!(create(&simulator, "k").await.is_err());
+    assert_eq!(simulator.provider().totals().charges, 0);
+    clock.advance(Duration::from_millis(simulator.provider().faults().late_ms));
+    let answer = create(&simulator, "k").await.expect("an answer");
+    assert_eq!(answer.headers()["idempotent-replayed"], "true");
+    assert_eq!(simulator.provider().totals().charges, 1);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let simulator = simulator().await;
+    let config = SimulatorConfig { listen: simulator.address(), ..SimulatorConfig::default() };
+    let Err(error) = Simulator::start(config, Arc::new(ManualClock::at(NOW))).await else { panic!("two listeners") };
+    assert_eq!(error.to_string(), format!("the payment simulator cannot listen at {}", simulator.address()));
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_the_api_does_not_know_is_refused() {
+    let simulator = simulator().await;
+    let url = simulator.url();
+    let deleted = client().delete(format!("{url}/v1/payment_intents")).send().await.expect("an answer");
+    assert_eq!(deleted.status(), 405);
+    let unknown = client().get(format!("{url}/v1/customers")).bearer_auth("sk_test_1").send().await.expect("an answer");
+    assert_eq!(unknown.status(), 404);
+    let huge = client().post(format!("{url}/v1/refunds")).body(vec![b'a'; MAX_BODY_BYTES + 1]).send().await;
+    assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status() == 413));
+    let health = client().get(format!("{url}/_health")).send().await.expect("an answer");
+    assert_eq!(health.status(), 200);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_switch_takes_a_query_or_json_and_refuses_nonsense() {
     let simulator = simulator().await;
     let switch = format!("{}/_faults", simulator.url());

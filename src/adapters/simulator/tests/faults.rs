@@ -104,6 +104,27 @@ fn an_injected_fault_waits_for_its_operation() {
     assert_eq!(bench.answer(&confirm, "", "c").status, 200);
 }
 
+#[test]
+fn a_decline_waits_for_the_request_that_charges() {
+    let bench = Bench::new();
+    bench.provider.inject(Fault::Decline);
+    let id = bench.intent(PREPARE);
+    assert_eq!(bench.confirm(&id).0, 402);
+    assert_eq!(bench.post(CREATE, PAY).0, 200, "once");
+}
+
+#[test]
+fn what_was_due_happens_in_the_order_of_its_time() {
+    let bench = Bench::new();
+    let id = bench.intent(&PAY.replace("pm_card_visa", "pm_usBankAccount_insufficientFunds"));
+    bench.provider.inject(Fault::Late);
+    // It arrives while the debit is still processing, however late anyone looks.
+    bench.reply(&format!("/v1/payment_intents/{id}/cancel"), "", None);
+    bench.wait(Duration::from_hours(1));
+    let (_, intent) = bench.get(&format!("/v1/payment_intents/{id}"), "");
+    assert_eq!(text(&intent["status"]), "requires_payment_method");
+}
+
 fn struck(seed: u64, orders: impl Iterator<Item = u32>) -> BTreeMap<u32, Vec<Option<u16>>> {
     let faults = Faults::from_query("error_after=0.2&cut_before=0.2&rate_limited=0.2").expect("shares");
     let bench = Bench::with(ProviderConfig { seed, faults, ..ProviderConfig::default() });

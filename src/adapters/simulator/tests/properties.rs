@@ -28,7 +28,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = (Step, Option<Fault>)> {
     let key = 0..6_u8;
-    let method = 0..METHODS.len();
+    // Half of the cards simply work, so that there is money to give back.
+    let method = prop_oneof![Just(0), 0..METHODS.len()];
     let step = prop_oneof![
         (method.clone(), any::<bool>(), key.clone()).prop_map(|(method, confirm, key)| Step::Create {
             method,
@@ -37,10 +38,10 @@ fn step() -> impl Strategy<Value = (Step, Option<Fault>)> {
         }),
         (0..4_usize, method, key.clone()).prop_map(|(intent, method, key)| Step::Confirm { intent, method, key }),
         (0..4_usize, key.clone()).prop_map(|(intent, key)| Step::Cancel { intent, key }),
-        (0..4_usize, -1..900_i64, key).prop_map(|(intent, amount, key)| Step::Refund { intent, amount, key }),
+        (0..2_usize, -1..1300_i64, key).prop_map(|(intent, amount, key)| Step::Refund { intent, amount, key }),
         Just(Step::Wait),
     ];
-    (step, proptest::option::weighted(0.3, proptest::sample::select(&Fault::ALL[..])))
+    (step, proptest::option::weighted(0.15, proptest::sample::select(&Fault::ALL[..])))
 }
 
 fn take(bench: &Bench, step: &Step, intents: &[String]) {
@@ -71,7 +72,8 @@ fn take(bench: &Bench, step: &Step, intents: &[String]) {
 fn is_lawful(from: Status, to: Status) -> bool {
     match from {
         Status::Succeeded | Status::Canceled => false,
-        Status::Processing => matches!(to, Status::Succeeded | Status::RequiresPaymentMethod),
+        // Canceled: declined first, then met by a late cancellation within the same wait.
+        Status::Processing => matches!(to, Status::Succeeded | Status::RequiresPaymentMethod | Status::Canceled),
         Status::RequiresCapture => to == Status::Canceled,
         Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {
             !matches!(to, Status::RequiresConfirmation | Status::RequiresCapture)

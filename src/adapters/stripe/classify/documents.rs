@@ -75,7 +75,7 @@ fn attempt(intent: &Intent<'_>) -> Option<u32> {
 
 /// The intents of a search that are truly this order's. Search ignores case and lags behind: what it
 /// shows is evidence, what it does not show is none. <https://docs.stripe.com/search>
-pub(super) fn found(page: &Page<'_>, expected: &Expected<'_>, answer: &Answer) -> Class {
+pub(super) fn found(page: &Page<Intent<'_>>, expected: &Expected<'_>, answer: &Answer) -> Class {
     let names_order = |intent: &&Intent<'_>| {
         intent.metadata.as_ref().and_then(|metadata| metadata.order_id.as_ref()).map(Text::as_str)
             == Some(expected.order_id)
@@ -101,9 +101,22 @@ pub(super) fn found(page: &Page<'_>, expected: &Expected<'_>, answer: &Answer) -
     }
 }
 
+/// The refund of our name among those of a charge. Unlike a search, a list is complete at once.
+/// <https://docs.stripe.com/api/refunds/list>
+pub(super) fn refunded_before(page: &Page<RefundObject<'_>>, expected: &ExpectedRefund<'_>, answer: &Answer) -> Class {
+    match page.data.iter().find(|refund| mark(refund) == Some(expected.refund_id)) {
+        Some(refund) => refund_state(refund, expected, answer),
+        None if page.has_more => Class::Quarantine(format!("{} has more refunds than are read", expected.reference)),
+        None => Class::NotFound,
+    }
+}
+
+fn mark<'a>(refund: &'a RefundObject<'_>) -> Option<&'a str> {
+    refund.metadata.as_ref().and_then(|metadata| metadata.refund_id.as_ref()).map(Text::as_str)
+}
+
 /// <https://docs.stripe.com/api/refunds/object>
 pub(super) fn refund_state(refund: &RefundObject<'_>, expected: &ExpectedRefund<'_>, answer: &Answer) -> Class {
-    let marked = refund.metadata.as_ref().and_then(|metadata| metadata.refund_id.as_ref()).map(Text::as_str);
     let name = match object_id(refund.id.as_str()) {
         Some(name) if refund.object.as_str() == "refund" => name,
         _ => return Class::Unknown(unreadable(answer)),
@@ -111,7 +124,7 @@ pub(super) fn refund_state(refund: &RefundObject<'_>, expected: &ExpectedRefund<
     let agrees = refund.payment_intent.as_ref().map(Text::as_str) == Some(expected.reference.as_str())
         && refund.amount == expected.units
         && refund.currency.as_str() == expected.currency
-        && marked.is_none_or(|marked| marked == expected.refund_id);
+        && mark(refund).is_none_or(|mark| mark == expected.refund_id);
     match refund.status.as_str() {
         _ if !agrees => Class::Quarantine(format!("refund {name} is not the one that was asked for")),
         "succeeded" => Class::Refunded(name),

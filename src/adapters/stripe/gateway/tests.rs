@@ -257,15 +257,23 @@ async fn what_stripe_cannot_charge_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_refund_is_keyed_by_its_own_id() {
+async fn a_refund_is_looked_for_then_made_under_its_own_key() {
     let refund = json!({"id": "re_1", "object": "refund", "status": "succeeded", "amount": 500, "currency": "eur",
         "payment_intent": "pi_1", "metadata": {"refund_id": "r-1"}});
-    let stage = Stage::set([Act::reply(200, &refund)]).await;
+    let list = |refunds: &[&Value]| Act::reply(200, &json!({"object": "list", "data": refunds, "has_more": false}));
+    let stage = Stage::set([list(&[]), Act::reply(200, &refund), list(&[&refund])]).await;
+    let gateway = gateway(&stage.base());
     let five = Money::parse("5", "EUR").expect("an amount");
-    let answer = gateway(&stage.base()).refund(&reference(), five, "r-1").await.expect("an answer");
-    assert_eq!(answer, Refund::Succeeded("re_1".parse().expect("a token")));
-    assert_eq!(stage.requests()[0].header("idempotency-key"), Some("r-1:refund"));
-    assert_eq!(stage.requests()[0].line, "POST /v1/refunds HTTP/1.1");
+    for _ in 0..2 {
+        let answer = gateway.refund(&reference(), five, "r-1").await.expect("an answer");
+        assert_eq!(answer, Refund::Succeeded("re_1".parse().expect("a token")));
+    }
+    let [asked, made, asked_again] = stage.requests().try_into().expect("three requests");
+    assert_eq!(asked.line, "GET /v1/refunds?payment_intent=pi_1&limit=100 HTTP/1.1");
+    assert_eq!(made.line, "POST /v1/refunds HTTP/1.1");
+    assert_eq!(made.header("idempotency-key"), Some("r-1:refund"));
+    assert_eq!(made.body, wire::refund_form(&reference(), 500, "r-1"));
+    assert_eq!(asked_again, asked);
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ fn any_asked() -> impl Strategy<Value = Asked<'static>> {
         6 => (step, expected).prop_map(|(step, expected)| Asked::Intent(step, expected)),
         2 => Just(Asked::Search(EXPECTED)),
         1 => Just(Asked::Refund(refund)),
+        1 => Just(Asked::Refunds(refund)),
         1 => Just(Asked::Probe),
     ]
 }
@@ -176,7 +177,7 @@ proptest! {
                 let lawful = match &asked {
                     Asked::Intent(Step::Prepare, _) => matches!(status, 400 | 402 | 404) && unmade,
                     Asked::Intent(Step::Charge, _) => matches!(status, 400 | 404) && unmade,
-                    Asked::Refund(_) => true,
+                    Asked::Refund(_) | Asked::Refunds(_) => true,
                     _ => false,
                 };
                 prop_assert!(lawful);

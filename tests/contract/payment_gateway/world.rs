@@ -1,0 +1,129 @@
+//! Gateways, each before a provider of its own, and payments to try them with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use order_payments::adapters::memory::clock::ManualClock;
+use order_payments::adapters::memory::payment_gateway::SimulatedGateway;
+use order_payments::adapters::simulator::faults::Faults;
+use order_payments::adapters::simulator::ledger::OrderEntry;
+use order_payments::adapters::simulator::provider::{Provider, ProviderConfig};
+use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
+use order_payments::adapters::stripe::{Config, StripeGateway};
+use order_payments::domain::money::Money;
+use order_payments::domain::order::Order;
+use order_payments::domain::outcome::FailureReason;
+use order_payments::domain::payment::{Armed, ChargeFlow, Payment};
+use order_payments::domain::request::{Origin, PaymentRequest, ProviderToken};
+use order_payments::domain::timestamp::Timestamp;
+use order_payments::ports::payment_gateway::{Charge, PaymentGateway, Preparation};
+use secrecy::SecretString;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+pub(crate) const FLOWS: [ChargeFlow; 2] = [ChargeFlow::TwoStep, ChargeFlow::OneStep];
+
+/// A gateway, and the provider that it talks to.
+pub(crate) struct World {
+    pub(crate) gateway: Arc<dyn PaymentGateway>,
+    pub(crate) provider: Arc<Provider>,
+    clock: Arc<ManualClock>,
+    simulator: Option<Simulator>,
+}
+
+impl World {
+    pub(crate) fn in_memory() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let provider = Arc::new(Provider::new(provider_config(), Arc::clone(&clock) as _));
+        let gateway = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
+        Self { gateway, provider, clock, simulator: None }
+    }
+
+    pub(crate) async fn over_http() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let config = SimulatorConfig { provider: provider_config(), ..SimulatorConfig::default() };
+        let simulator = Simulator::start(config, Arc::clone(&clock) as _).await.expect("a free port");
+        let gateway = StripeGateway::new(&Config {
+            api_base: simulator.url().parse().expect("an address"),
+            api_key: SecretString::from("sk_test_contract"),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+            max_tries: 3,
+            requests_per_second: 0,
+        });
+        let gateway = Arc::new(gateway.expect("a gateway"));
+        Self { gateway, provider: Arc::clone(simulator.provider()), clock, simulator: Some(simulator) }
+    }
+
+    /// Holds the ledger against what no clause may ever cause, and stops.
+    pub(crate) async fn end(self) {
+        let ledger = self.provider.ledger();
+        assert_eq!(ledger.totals.without_key, 0, "every change has a key");
+        for (key, entry) in &ledger.keys {
+            assert_eq!(entry.bodies.len(), 1, "the key {key} came with different bytes");
+        }
+        if let Some(simulator) = self.simulator {
+            simulator.shutdown().await;
+        }
+    }
+
+    /// What the provider did for this order.
+    pub(crate) fn entry(&self, payment: &Payment) -> OrderEntry {
+        self.provider.ledger().orders.remove(payment.order().id().as_str()).unwrap_or_default()
+    }
+
+    /// Lets what is due by then happen.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.provider.run_due();
+    }
+
+    pub(crate) async fn prepared(&self, payment: &Payment) -> ProviderToken {
+        match self.gateway.prepare(payment).await.expect("prepared") {
+            Preparation::Prepared(reference) => reference,
+            Preparation::Refused(reason) => panic!("refused: {reason:?}"),
+        }
+    }
+
+    /// The payment with its permission to be charged.
+    pub(crate) async fn armed(&self, payment: &Payment) -> Armed {
+        match payment.flow {
+            ChargeFlow::OneStep => payment.as_armed(NOW).expect("a one-step payment starts armed"),
+            ChargeFlow::TwoStep => payment.armed(self.prepared(payment).await, NOW),
+        }
+    }
+
+    pub(crate) async fn approved(&self, armed: &Armed) -> ProviderToken {
+        match self.gateway.charge(armed).await.expect("charged") {
+            Charge::Approved(reference) => reference,
+            answer => panic!("not approved: {answer:?}"),
+        }
+    }
+
+    pub(crate) async fn declined(&self, armed: &Armed) -> (ProviderToken, FailureReason) {
+        match self.gateway.charge(armed).await.expect("charged") {
+            Charge::Declined { reference, reason } => (reference, reason),
+            answer => panic!("not declined: {answer:?}"),
+        }
+    }
+}
+
+/// A connection that hangs is cut after this; the gateway itself is patient.
+fn provider_config() -> ProviderConfig {
+    ProviderConfig { faults: Faults { hang_ms: 50, ..Faults::default() }, ..ProviderConfig::default() }
+}
+
+pub(crate) fn payment(order_id: &str, flow: ChargeFlow) -> Payment {
+    payment_by(order_id, "pm_card_visa", flow)
+}
+
+pub(crate) fn payment_by(order_id: &str, payment_method: &str, flow: ChargeFlow) -> Payment {
+    let email = "ada@example.com".parse().expect("an address");
+    let order = Order::new(order_id.parse().expect("an id"), email, money("12.50"));
+    let payment_method = payment_method.parse().expect("a token");
+    let request = PaymentRequest { order, payment_method, customer: None, origin: Origin::default() };
+    Payment::first(Arc::new(request), flow, NOW)
+}
+
+pub(crate) fn money(amount: &str) -> Money {
+    Money::parse(amount, "EUR").expect("an amount")
+}
