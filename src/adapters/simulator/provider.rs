@@ -68,22 +68,22 @@ impl Provider {
 
     /// Strikes the next request with this fault, once; several are taken in turn.
     pub fn inject(&self, fault: Fault) {
-        self.state().inject(None, fault);
+        self.state().mischief.inject(None, fault);
     }
 
     /// Strikes the next request of this operation with this fault, once.
     pub fn inject_on(&self, operation: Operation, fault: Fault) {
-        self.state().inject(Some(operation), fault);
+        self.state().mischief.inject(Some(operation), fault);
     }
 
     /// Sets how often which fault strikes from now on.
     pub fn set_faults(&self, faults: Faults) {
-        self.state().config.faults = faults;
+        self.state().mischief.faults = faults;
     }
 
     /// How often which fault strikes.
     pub fn faults(&self) -> Faults {
-        self.state().config.faults.clone()
+        self.state().mischief.faults.clone()
     }
 
     /// Everything that was truly done. Copies the whole book.
