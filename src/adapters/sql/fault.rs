@@ -29,6 +29,11 @@ impl DatabaseFault {
         Self { message, cause: Cause::World }
     }
 
+    /// A fault that the same data will meet again.
+    pub fn of_the_data(message: String) -> Self {
+        Self { message, cause: Cause::Data }
+    }
+
     /// Whether the data of the statement is to blame.
     pub fn is_of_the_data(&self) -> bool {
         self.cause == Cause::Data

@@ -54,7 +54,8 @@ pub trait Step: Send + Sync + 'static {
 /// The queue of one step and the task that empties it; dropping this ends the task.
 pub struct GroupCommit<S: Step> {
     queue: mpsc::Sender<Call<S>>,
-    _worker: JoinSet<()>,
+    /// Holds one task, which ends with this set.
+    worker: JoinSet<()>,
 }
 
 struct Call<S: Step> {
@@ -68,7 +69,7 @@ impl<S: Step> GroupCommit<S> {
         let (queue, calls) = mpsc::channel(QUEUE_LENGTH);
         let mut worker = JoinSet::new();
         worker.spawn(serve(Arc::new(step), calls));
-        Self { queue, _worker: worker }
+        Self { queue, worker }
     }
 
     /// Waits for its turn and for the answer to this request.
