@@ -172,10 +172,10 @@ impl App {
 
         let shutdown_timeout = self.settings.processing.shutdown_timeout;
         let drain = shutdown_timeout.saturating_sub(LAST_OUTCOMES).max(shutdown_timeout / 2);
-        let consuming = consumer.run(end_intake.clone(), drain);
-        tokio::pin!(consuming);
+        let intake = consumer.run(end_intake.clone(), drain);
+        tokio::pin!(intake);
         let consumed = tokio::select! {
-            ended = &mut consuming => ended.context("the consumer stopped"),
+            ended = &mut intake => ended.context("the consumer stopped"),
             ended = background.join_next() => Err(early_end(ended)),
             () = stop => {
                 tracing::info!("stopping: intake ends, what is in flight is finished");
@@ -185,7 +185,7 @@ impl App {
         let deadline = Instant::now() + shutdown_timeout;
         end_intake.cancel();
         let consumed = match consumed {
-            Ok(()) => consuming.await.context("the consumer could not stop in order"),
+            Ok(()) => intake.await.context("the consumer could not stop in order"),
             failed => failed,
         };
         end_rest.cancel();

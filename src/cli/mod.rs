@@ -71,7 +71,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&args, &settings()?).await,
         Command::Config(args) => config::run(&args, settings()),
         Command::Simulator(args) => simulator::run(&args).await,
-        Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args),
+        Command::Schema(args) => Ok(schema::run(&args)),
+        Command::Completions(args) => Ok(completions::run(&args)),
     }
 }

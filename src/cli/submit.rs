@@ -41,10 +41,10 @@ pub(crate) struct Args {
     /// The amount, as 12.50.
     #[arg(long, required_unless_present = "file")]
     amount: Option<String>,
-    /// ISO 4217 code, as EUR; without it the service's processing.default_currency counts.
+    /// ISO 4217 code, as EUR; without it the service's `processing.default_currency` counts.
     #[arg(long)]
     currency: Option<String>,
-    /// The gateway's payment method; without it the service's processing.default_payment_method counts.
+    /// The gateway's payment method; without it the service's `processing.default_payment_method` counts.
     #[arg(long)]
     payment_method: Option<String>,
     /// The gateway's customer.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
@@ -60,7 +61,7 @@ fn read_to_ends(
 ) -> Result<Vec<ReadRecord>, Option<KafkaError>> {
     let metadata = consumer.fetch_metadata(Some(topic), ANSWER_TIMEOUT)?;
     let mut positions = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
         positions.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&positions)?;

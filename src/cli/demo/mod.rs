@@ -52,7 +52,7 @@ pub(crate) struct Args {
 }
 
 /// How long a demo may take beyond a millisecond for every record.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -61,7 +61,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 const LOST_ANSWERS: f64 = 0.01;
 
 /// How long reading a topic for the accounts may take.
-const READING: Duration = Duration::from_secs(60);
+const READING: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = TempDir::with_prefix("order-payments-demo-").context("could not make a folder for the database")?;
