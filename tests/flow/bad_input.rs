@@ -21,7 +21,7 @@ async fn every_bad_record_is_a_dead_letter_and_the_good_ones_are_paid() {
     let mail = "ada@example.com";
     let bad: Vec<(&str, Vec<u8>, &str)> = vec![
         ("undecodable", vec![0xff, 0xfe, 0x00], "undecodable"),
-        ("empty", Vec::new(), "no_value"),
+        ("empty", Vec::new(), "undecodable"),
         ("wrong-type", body("wrong-type", &with("[1]", "\"EUR\"", mail)), "contract"),
         (
             "no-currency",
@@ -40,9 +40,10 @@ async fn every_bad_record_is_a_dead_letter_and_the_good_ones_are_paid() {
         ("good-1", body("good-1", &with("\"99.00\"", "\"EUR\"", mail)), "contradiction"),
     ];
     let stage = Stage::new("two-step", 0.0).await;
-    let mut records = vec![("good-1".to_owned(), body("good-1", GOOD))];
-    records.extend(bad.iter().map(|(key, value, _)| ((*key).to_owned(), value.clone())));
-    records.push(("good-2".to_owned(), body("good-2", GOOD)));
+    let mut records = vec![("good-1".to_owned(), Some(body("good-1", GOOD)))];
+    records.extend(bad.iter().map(|(key, value, _)| ((*key).to_owned(), Some(value.clone()))));
+    records.push(("null".to_owned(), None));
+    records.push(("good-2".to_owned(), Some(body("good-2", GOOD))));
     stage.setup.topics.send(&records).await;
 
     let service = stage.setup.start();
@@ -51,11 +52,13 @@ async fn every_bad_record_is_a_dead_letter_and_the_good_ones_are_paid() {
     assert!(!log.contains("@example.com"), "an e-mail address in the log");
 
     let dead = stage.setup.topics.read(&stage.setup.topics.dead_letters);
-    assert_eq!(dead.len(), bad.len());
+    assert_eq!(dead.len(), bad.len() + 1);
+    let null = dead.iter().find(|letter| letter.key == "null").expect("a dead letter of the record without a value");
+    assert_eq!((null.header("order-payments-reason"), &null.value), (Some("no_value"), &None));
     for (key, value, reason) in &bad {
         let letter = dead.iter().find(|letter| letter.key == *key).unwrap_or_else(|| panic!("no dead letter of {key}"));
         assert_eq!(letter.header("order-payments-reason"), Some(*reason), "{key}");
-        assert_eq!(&letter.value, value, "{key}");
+        assert_eq!(letter.value.as_ref(), Some(value), "{key}");
         assert_eq!(letter.header("ce_type"), Some("payment-requested"), "{key}");
         assert_eq!(letter.header("__dlq.errors.topic"), Some(stage.setup.topics.requests.as_str()), "{key}");
         let message = letter.header("__dlq.errors.message").expect("a message for a person");

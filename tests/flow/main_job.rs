@@ -8,8 +8,8 @@ const DECLINE_SHARE: f64 = 0.05;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// `count` orders, every tenth of which is delivered a second time some records later.
-fn requests(count: usize) -> Vec<(String, Vec<u8>)> {
-    let mut records: Vec<(String, Vec<u8>)> = (0..count).map(request).collect();
+fn requests(count: usize) -> Vec<(String, Option<Vec<u8>>)> {
+    let mut records: Vec<_> = (0..count).map(request).collect();
     for number in (0..count).step_by(10) {
         let later = (number + 7 * (number % 97)).min(records.len());
         records.insert(later, request(number));
@@ -17,14 +17,14 @@ fn requests(count: usize) -> Vec<(String, Vec<u8>)> {
     records
 }
 
-fn request(number: usize) -> (String, Vec<u8>) {
+fn request(number: usize) -> (String, Option<Vec<u8>>) {
     let id = format!("ord_{number:08}");
     let body = format!(
         r#"{{"order_id":"{id}","customer_email":"canary{number}@example.com","total_amount":"{}.{:02}","currency":"EUR","payment_method":"pm_card_visa"}}"#,
         1 + number % 400,
         number % 100,
     );
-    (id, body.into_bytes())
+    (id, Some(body.into_bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

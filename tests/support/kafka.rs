@@ -29,7 +29,7 @@ pub struct Topics {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub key: String,
-    pub value: Vec<u8>,
+    pub value: Option<Vec<u8>>,
     pub headers: Vec<(String, String)>,
 }
 
@@ -64,9 +64,10 @@ impl Topics {
     }
 
     /// Sends requests and waits until the broker has them all.
-    pub async fn send(&self, records: &[(String, Vec<u8>)]) {
+    pub async fn send(&self, records: &[(String, Option<Vec<u8>>)]) {
         let producer: FutureProducer = self
             .client()
+            .set("message.max.bytes", "1040000")
             .set("linger.ms", "5")
             .set("enable.idempotence", "true")
             .create()
@@ -78,7 +79,8 @@ impl Topics {
                 .insert(Header { key: "ce_id", value: Some(&unique("request")) })
                 .insert(Header { key: "ce_type", value: Some("payment-requested") })
                 .insert(Header { key: "content-type", value: Some("application/json") });
-            let record = FutureRecord::to(&self.requests).key(key).payload(value).headers(headers);
+            let mut record = FutureRecord::to(&self.requests).key(key).headers(headers);
+            record.payload = value.as_ref();
             deliveries.push(producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room"));
         }
         for delivery in deliveries {
@@ -104,7 +106,7 @@ impl Topics {
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(record)) => seen.push(Seen {
                     key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
-                    value: record.payload().unwrap_or_default().to_vec(),
+                    value: record.payload().map(<[u8]>::to_vec),
                     headers: record.headers().map_or_else(Vec::new, |headers| {
                         headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
                     }),

@@ -39,6 +39,8 @@ impl Setup {
             ("KAFKA__REQUEST_TOPIC", &self.topics.requests),
             ("KAFKA__OUTCOME_TOPIC", &self.topics.outcomes),
             ("KAFKA__DEAD_LETTER_TOPIC", &self.topics.dead_letters),
+            // A killed member's partitions are free again after this long; the default is ten seconds.
+            ("KAFKA__SESSION_TIMEOUT_MS", "6000"),
             ("DATABASE__URL", &self.database.url),
             ("GATEWAY__CHARGE_FLOW", self.charge_flow),
             ("GATEWAY__REQUESTS_PER_SECOND", "0"),
