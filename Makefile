@@ -20,13 +20,13 @@ lint: deps ## Check formatting, lints and documentation
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-# librdkafka and SQLite are compiled from source: a C compiler, make and the OpenSSL headers.
+# librdkafka (C and C++) and SQLite are compiled from source, against OpenSSL.
 deps: ## Install the Debian packages that a build needs, where that is possible and needed
-	@if command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl; then :; \
+	@if command -v cc >/dev/null && command -v c++ >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -q -y --no-install-recommends gcc libc6-dev make pkg-config libssl-dev; \
+	  apt-get install -q -y --no-install-recommends gcc g++ libc6-dev make pkg-config libssl-dev; \
 	else \
-	  echo "A build needs gcc, make, pkg-config and libssl-dev (Debian's names). Install them and try again." >&2; exit 1; \
+	  echo "A build needs gcc, g++, make, pkg-config and libssl-dev (Debian's names). Install them and try again." >&2; exit 1; \
 	fi
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust (its version is rust-version in Cargo.toml)." >&2; exit 1; }

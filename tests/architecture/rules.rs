@@ -90,16 +90,19 @@ const LAYERS: &[Layer] = &[
     Layer {
         place: &["app"],
         inner: &["domain", "ports", "application", "adapters", "config", "telemetry", "app"],
-        outside: &[VALUES, RUNTIME, &["anyhow", "secrecy", "url"]],
+        outside: &[VALUES, RUNTIME, &["anyhow", "metrics_exporter_prometheus", "secrecy", "url"]],
     },
+    // A command that sends or reads records itself does so as any client of the topics would.
     Layer {
         place: &["cli"],
         inner: &[
             "domain",
             "ports",
             "application",
-            "adapters::wire",
+            "adapters::kafka",
             "adapters::simulator",
+            "adapters::system",
+            "adapters::wire",
             "config",
             "telemetry",
             "app",
@@ -108,17 +111,8 @@ const LAYERS: &[Layer] = &[
         outside: &[
             VALUES,
             RUNTIME,
-            &[
-                "anyhow",
-                "clap",
-                "clap_complete",
-                "comfy_table",
-                "fastrand",
-                "indicatif",
-                "schemars",
-                "serde",
-                "serde_json",
-            ],
+            &["anyhow", "clap", "clap_complete", "comfy_table", "fastrand", "indicatif", "schemars"],
+            &["serde", "serde_json", "tempfile", "tracing_subscriber"],
         ],
     },
     Layer { place: &["main"], inner: &["cli"], outside: &[&["anyhow", "clap", "tokio"]] },
@@ -242,8 +236,8 @@ fn arrow(layer: &Layer, named: &Use, in_test: bool) -> Option<Finding> {
             })
         }
         "super" | "self" => None,
-        // A `use` of a module that this file declares itself.
-        name if !name.chars().next().is_some_and(char::is_lowercase) => None,
+        // The variants of an imported type.
+        name if name.starts_with(char::is_uppercase) => None,
         name if STD.contains(&name) || layer.outside.iter().any(|crates| crates.contains(&name)) => None,
         name => {
             Some(("outside crate", format!("{place} may not use the crate `{name}`: put what needs it behind a port")))

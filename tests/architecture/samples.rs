@@ -104,6 +104,14 @@ fn a_name_that_hides_a_crate_is_not_the_crate() {
 }
 
 #[test]
+fn a_module_may_pass_on_what_its_children_make() {
+    assert_lawful("src/adapters/kafka/mod.rs", "mod consumer;\npub use consumer::Consumer;");
+    assert_lawful("src/adapters/stripe/mod.rs", "mod axum;\npub use axum::Wheel;");
+    assert_refused("src/adapters/stripe/mod.rs", "pub use axum::Wheel;", "outside crate");
+    assert_refused("src/adapters/kafka/mod.rs", "mod consumer;\npub use consumer::*;", "glob");
+}
+
+#[test]
 fn tests_may_use_what_they_test_with() {
     let text =
         "#[cfg(test)]\nmod tests {\n use super::*;\n use proptest::prelude::*;\n use crate::ports::clock::Clock;\n}";

@@ -38,7 +38,9 @@ impl Source {
     /// Parses `text`. `crates` are the outside crates that a path may begin with, besides std's.
     pub(crate) fn parse(file: &str, text: &str, crates: &[String]) -> syn::Result<Self> {
         let syntax = syn::parse_file(text)?;
-        let mut reader = Reader { crates, shadowed: shadowing(&syntax), folder: folder(file), ..Reader::default() };
+        let children = children(&syntax);
+        let shadowed = shadowing(&syntax);
+        let mut reader = Reader { crates, children, shadowed, folder: folder(file), ..Reader::default() };
         reader.visit_file(&syntax);
         Ok(Self {
             file: file.to_owned(),
@@ -73,24 +75,22 @@ fn folder(file: &str) -> String {
     ["/mod", "/lib", "/main"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(stem).to_owned()
 }
 
-/// Names that the file itself gives to something, so that they mean no outside crate there.
+/// The modules that the file declares: `pub use child::Thing` stays at home.
+fn children(file: &syn::File) -> Vec<String> {
+    let modules = file.items.iter().filter_map(|item| match item {
+        syn::Item::Mod(module) => Some(module.ident.to_string()),
+        _ => None,
+    });
+    modules.collect()
+}
+
+/// What the file imports under a name of its own: after `use tokio::time`, `time` means no crate.
 fn shadowing(file: &syn::File) -> Vec<String> {
-    let mut names = Vec::new();
-    for item in &file.items {
-        match item {
-            syn::Item::Mod(module) => names.push(module.ident.to_string()),
-            syn::Item::Use(item) => {
-                for path in flatten(&item.tree) {
-                    // `use time::Duration` names a crate; `use tokio::time` hides one.
-                    if path.len() > 1 {
-                        names.extend(path.last().cloned());
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    names
+    let imports = file.items.iter().filter_map(|item| match item {
+        syn::Item::Use(item) => Some(flatten(&item.tree)),
+        _ => None,
+    });
+    imports.flatten().filter(|path| path.len() > 1).filter_map(|mut path| path.pop()).collect()
 }
 
 /// Every path of a `use`, without its braces. A renamed item is listed under its own name.
@@ -113,6 +113,7 @@ fn prefixed(first: &syn::Ident, mut rest: Vec<String>) -> Vec<String> {
 #[derive(Default)]
 struct Reader<'a> {
     crates: &'a [String],
+    children: Vec<String>,
     shadowed: Vec<String>,
     folder: String,
     test_depth: usize,
@@ -126,13 +127,17 @@ impl Reader<'_> {
         self.uses.push(Use { path, line: span.start().line, in_test: self.test_depth > 0 });
     }
 
-    /// Notes a path outside a `use`, where its first name can only mean a crate or a module above.
+    /// Whether a path that begins so leads to another file or crate. Only the crates of Cargo.toml can be
+    /// named; any other beginning is something that the file declared or imported, and was judged there.
+    fn leads_out(&self, first: &str) -> bool {
+        let is_known = matches!(first, "crate" | "super" | "order_payments" | "std" | "core" | "alloc");
+        is_known || (self.crates.iter().any(|name| name == first) && !self.children.iter().any(|name| name == first))
+    }
+
+    /// Notes a path outside a `use`, where an import may have given a crate's name to something else.
     fn mention(&mut self, path: Vec<String>, span: Span) {
-        let first = path[0].as_str();
-        let inner = matches!(first, "crate" | "super" | "order_payments");
-        let std = matches!(first, "std" | "core" | "alloc");
-        let outside = self.crates.iter().any(|name| name == first) && !self.shadowed.iter().any(|name| name == first);
-        if path.len() > 1 && (inner || std || outside) {
+        let is_hidden = self.shadowed.contains(&path[0]);
+        if path.len() > 1 && !is_hidden && self.leads_out(&path[0]) {
             self.name(path, span);
         }
     }
@@ -182,7 +187,10 @@ impl Reader<'_> {
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         for path in flatten(&item.tree) {
-            self.name(path, item.span());
+            let is_glob = path.last().is_some_and(|name| name == "*");
+            if self.leads_out(&path[0]) || is_glob {
+                self.name(path, item.span());
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+//! Requests as they come, good and bad: what each becomes.
+
 use proptest::prelude::*;
 use serde_json::json;
 
