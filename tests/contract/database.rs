@@ -64,12 +64,15 @@ impl Database {
     }
 
     pub(crate) fn config(&self) -> Config {
-        let url = match self {
+        Config { url: self.url().into(), max_connections: 8 }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
             Self::Memory(_) => panic!("a repository in memory has no url"),
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("orders.db").display()),
             Self::Postgres(url) => url.to_string(),
-        };
-        Config { url: url.into(), max_connections: 8 }
+        }
     }
 
     /// Not reached by a test that fails: its database stays to be looked at.

@@ -5,6 +5,8 @@ mod order_repository;
 mod outbox;
 mod races;
 mod samples;
+mod start;
+mod waiting;
 
 /// Runs every clause against every repository, each time on a database of its own.
 macro_rules! every_repository_keeps {
