@@ -17,6 +17,9 @@ use uuid::Uuid;
 /// Where the tests find PostgreSQL: a database whose role may create others.
 const POSTGRES_URL: &str = "ORDER_PAYMENTS_TEST_POSTGRES_URL";
 
+/// What each instance may hold.
+pub(crate) const CONNECTIONS: u32 = 8;
+
 /// Which repository is tested.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -64,7 +67,7 @@ impl Database {
     }
 
     pub(crate) fn config(&self) -> Config {
-        Config { url: self.url().into(), max_connections: 8 }
+        Config { url: self.url().into(), max_connections: CONNECTIONS }
     }
 
     pub(crate) fn url(&self) -> String {

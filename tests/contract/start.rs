@@ -4,11 +4,11 @@ use futures_util::future::join_all;
 use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::{Config, ConnectError};
 use order_payments::adapters::sqlite::SqliteOrderRepository;
-use order_payments::ports::order_repository::RepositoryError;
+use order_payments::ports::order_repository::{RepositoryError, Standing};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use crate::contract::database::{Database, Kind, create_postgres};
-use crate::contract::samples::{begun, id};
+use crate::contract::database::{CONNECTIONS, Database, Kind, create_postgres};
+use crate::contract::samples::{NOW, begun, id, token};
 
 const RACERS: usize = 4;
 
@@ -70,6 +70,23 @@ async fn tables_of_a_newer_program_are_refused() {
     let refused = PostgresOrderRepository::connect(&database.config()).await;
     assert!(matches!(refused, Err(ConnectError::TooNew)));
     assert!(matches!(PostgresOrderRepository::migrate(&database.config()).await, Err(ConnectError::TooNew)));
+    database.destroy().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_connection_is_an_unavailable_database_and_then_repaired() {
+    let database = Database::create(Kind::Postgres).await;
+    let store = database.open().await;
+    let payment = begun(&*store, "ord_1").await;
+    let hang_up = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    postgres(hang_up, &database.url()).await;
+    let mut told = Vec::new();
+    for _ in 0..=CONNECTIONS {
+        told.push(store.arm(&payment, &token("pi_1"), NOW).await);
+    }
+    assert!(told.iter().all(|told| matches!(told, Ok(_) | Err(RepositoryError::Unavailable(_)))), "{told:?}");
+    assert!(matches!(told.last(), Some(Ok(Standing::Armed(_)))), "each broken connection fails once: {told:?}");
     database.destroy().await;
 }
 
