@@ -17,6 +17,9 @@ use uuid::Uuid;
 /// Where the tests find PostgreSQL: a database whose role may create others.
 const POSTGRES_URL: &str = "ORDER_PAYMENTS_TEST_POSTGRES_URL";
 
+/// What each instance may hold.
+pub(crate) const CONNECTIONS: u32 = 8;
+
 /// Which repository is tested.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -64,12 +67,15 @@ impl Database {
     }
 
     pub(crate) fn config(&self) -> Config {
-        let url = match self {
+        Config { url: self.url().into(), max_connections: CONNECTIONS }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
             Self::Memory(_) => panic!("a repository in memory has no url"),
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("orders.db").display()),
             Self::Postgres(url) => url.to_string(),
-        };
-        Config { url: url.into(), max_connections: 8 }
+        }
     }
 
     /// Not reached by a test that fails: its database stays to be looked at.

@@ -6,6 +6,8 @@ mod outbox;
 mod payment_gateway;
 mod races;
 mod samples;
+mod start;
+mod waiting;
 
 /// Runs every clause against every repository, each time on a database of its own.
 macro_rules! every_repository_keeps {

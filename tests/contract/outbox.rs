@@ -29,7 +29,7 @@ every_repository_keeps!(
     a_relay_cannot_resign_for_another,
 );
 
-const LEASE: Duration = Duration::from_secs(600);
+const LEASE: Duration = Duration::from_mins(10);
 
 async fn a_settlement_leaves_its_event_with_its_bytes(database: &Database) {
     let store = database.open().await;

@@ -31,70 +31,71 @@ async fn two(database: &Database) -> [Arc<dyn Store>; 2] {
 }
 
 async fn twenty_racers_begin_one_payment(database: &Database) {
-    let stores = two(database).await;
+    let instances = two(database).await;
     let request = request("ord_1");
-    let flow = |racer: usize| if racer % 2 == 0 { ChargeFlow::TwoStep } else { ChargeFlow::OneStep };
-    let begin = |racer: usize| stores[racer / 2 % 2].begin(&request, flow(racer), NOW);
+    let flow = |racer: usize| if racer.is_multiple_of(2) { ChargeFlow::TwoStep } else { ChargeFlow::OneStep };
+    let begin = |racer: usize| instances[racer / 2 % 2].begin(&request, flow(racer), NOW);
     let told: Vec<_> = join_all((0..RACERS).map(begin)).await.into_iter().map(|told| told.expect("begun")).collect();
     assert!(told.iter().all(|one| one == &told[0]), "all are told of one payment: {told:?}");
-    let stored = stores[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
+    let stored = instances[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
     assert_eq!(told[0], Begun::met(stored, NOW));
 }
 
 async fn twenty_racers_arm_one_reference(database: &Database) {
-    let stores = two(database).await;
-    let payment = begun(&*stores[0], "ord_1").await;
+    let instances = two(database).await;
+    let payment = begun(&*instances[0], "ord_1").await;
     let references: Vec<_> = (0..RACERS).map(|racer| token(&format!("pi_{racer}"))).collect();
-    let arm = |racer: usize| stores[racer % 2].arm(&payment, &references[racer], NOW);
+    let arm = |racer: usize| instances[racer % 2].arm(&payment, &references[racer], NOW);
     let told: Vec<_> = join_all((0..RACERS).map(arm)).await.into_iter().map(|told| told.expect("an answer")).collect();
     assert!(told.iter().all(|one| one == &told[0]), "all are told of one reference: {told:?}");
-    let stored = stores[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
+    let stored = instances[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
     assert!(matches!(&told[0], Standing::Armed(armed) if armed.payment() == &stored));
 }
 
 async fn twenty_racers_settle_once(database: &Database) {
-    let stores = two(database).await;
-    let settlement = paid(&armed(&*stores[0], "ord_1").await);
-    let told = join_all((0..RACERS).map(|racer| stores[racer % 2].settle(&settlement))).await;
+    let instances = two(database).await;
+    let settlement = paid(&armed(&*instances[0], "ord_1").await);
+    let told = join_all((0..RACERS).map(|racer| instances[racer % 2].settle(&settlement))).await;
     assert_eq!(count(&told, &Settling::Stored), 1);
     assert_eq!(count(&told, &Settling::Before), RACERS - 1);
-    assert_eq!(stores[0].unpublished(RACERS).await.expect("read").len(), 1);
+    assert_eq!(instances[0].unpublished(RACERS).await.expect("read").len(), 1);
 }
 
 async fn racers_with_different_ends_settle_once(database: &Database) {
-    let stores = two(database).await;
-    let armed = armed(&*stores[0], "ord_1").await;
+    let instances = two(database).await;
+    let armed = armed(&*instances[0], "ord_1").await;
     let ends = [paid(&armed), failed(&armed)];
-    let told = join_all((0..RACERS).map(|racer| stores[racer % 2].settle(&ends[racer / 2 % 2]))).await;
-    let order = stores[0].get(&id("ord_1")).await.expect("read").expect("stored");
+    let told = join_all((0..RACERS).map(|racer| instances[racer % 2].settle(&ends[racer / 2 % 2]))).await;
+    let order = instances[0].get(&id("ord_1")).await.expect("read").expect("stored");
     assert_eq!(count(&told, &Settling::Stored), 1);
     assert_eq!(count(&told, &Settling::Before), RACERS / 2 - 1);
     assert_eq!(count(&told, &Settling::Contradicts(order)), RACERS / 2);
-    assert_eq!(stores[0].unpublished(RACERS).await.expect("read").len(), 1);
+    assert_eq!(instances[0].unpublished(RACERS).await.expect("read").len(), 1);
 }
 
 async fn racers_with_different_terms_store_one_order(database: &Database) {
-    let stores = two(database).await;
+    let instances = two(database).await;
     let requests = ["1.00", "2.00"].map(|amount| request_for(order_of("ord_1", amount)));
-    let begin = |racer: usize| stores[racer % 2].begin(&requests[racer / 2 % 2], ChargeFlow::TwoStep, NOW);
+    let begin = |racer: usize| instances[racer % 2].begin(&requests[racer / 2 % 2], ChargeFlow::TwoStep, NOW);
     let told: Vec<_> =
         join_all((0..RACERS).map(begin)).await.into_iter().map(|told| told.expect("an answer")).collect();
-    let stored = stores[0].get(&id("ord_1")).await.expect("read").expect("stored");
+    let stored = instances[0].get(&id("ord_1")).await.expect("read").expect("stored");
     let prepared = told.iter().filter(|told| matches!(told, Begun::Prepare(payment) if payment.order() == &stored));
     let contradicted = told.iter().filter(|told| matches!(told, Begun::Contradicts(order) if **order == stored));
     assert_eq!((prepared.count(), contradicted.count()), (RACERS / 2, RACERS / 2), "{told:?}");
 }
 
 async fn a_due_payment_is_claimed_by_one_of_two(database: &Database) {
-    let stores = two(database).await;
+    let instances = two(database).await;
     for racer in 0..RACERS {
-        let payment = armed(&*stores[0], &format!("ord_{racer}")).await.payment().unresolved();
-        stores[0].park(&payment, Some(NOW)).await.expect("parked");
+        let payment = armed(&*instances[0], &format!("ord_{racer}")).await.payment().unresolved();
+        instances[0].park(&payment, Some(NOW)).await.expect("parked");
     }
-    let claims = join_all((0..RACERS).map(|racer| stores[racer % 2].claim_due(NOW, Duration::from_secs(60), 3))).await;
+    let claims =
+        join_all((0..RACERS).map(|racer| instances[racer % 2].claim_due(NOW, Duration::from_mins(1), 3))).await;
     let mut claimed: Vec<_> = claims.into_iter().flat_map(|claim| claim.expect("claimed")).collect();
     // What a racer skipped, because another held it, is claimed by whoever looks next.
-    claimed.extend(stores[0].claim_due(NOW, Duration::from_secs(60), RACERS).await.expect("claimed"));
+    claimed.extend(instances[0].claim_due(NOW, Duration::from_mins(1), RACERS).await.expect("claimed"));
     let mut ids: Vec<_> = claimed.iter().map(|payment| payment.order().id().clone()).collect();
     ids.sort();
     ids.dedup();
@@ -108,7 +109,7 @@ async fn many_orders_at_once_each_get_their_own_answer(database: &Database) {
         let name = format!("ord_{number}");
         let armed = armed(&*store, &name).await;
         assert_eq!(armed.payment().order().id().as_str(), name);
-        let settlement = if number % 3 == 0 { failed(&armed) } else { paid(&armed) };
+        let settlement = if number.is_multiple_of(3) { failed(&armed) } else { paid(&armed) };
         assert_eq!(store.settle(&settlement).await.expect("settled"), Settling::Stored);
     };
     join_all((0..ORDERS).map(pay)).await;
@@ -142,9 +143,9 @@ async fn one_guilty_call_fails_alone(database: &Database) {
 }
 
 async fn one_relay_of_twenty_leads(database: &Database) {
-    let stores = two(database).await;
+    let instances = two(database).await;
     let relays: Vec<_> = (0..RACERS).map(|racer| format!("relay-{racer}")).collect();
-    let lead = |racer: usize| stores[racer % 2].lead(&relays[racer], Duration::from_secs(600));
+    let lead = |racer: usize| instances[racer % 2].lead(&relays[racer], Duration::from_mins(10));
     let told = join_all((0..RACERS).map(lead)).await;
     assert_eq!(told.into_iter().filter(|told| *told.as_ref().expect("an answer")).count(), 1);
 }

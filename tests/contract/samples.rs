@@ -81,3 +81,8 @@ pub(crate) fn failed(armed: &Armed) -> Settlement {
 pub(crate) fn first(request: &PaymentRequest, flow: ChargeFlow) -> Payment {
     Payment::first(Arc::new(request.clone()), flow, NOW)
 }
+
+/// The latest attempt to pay this order, as it is stored.
+pub(crate) async fn stored_payment(store: &dyn Store, name: &str) -> Payment {
+    store.find(&id(name)).await.expect("read").expect("stored").payment.expect("an attempt")
+}

@@ -12,7 +12,7 @@ use crate::adapters::postgres::load::latest;
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::moment::Moment;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Payment, PaymentState};
 use crate::domain::request::ProviderToken;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{RepositoryError, Standing};
@@ -60,16 +60,19 @@ impl Step for Arm {
 impl Arm {
     /// The compare-and-set; says whose reference is stored now.
     async fn store(&self, batch: &[Arc<Prepared>]) -> Result<HashSet<String>, sqlx::Error> {
+        // The expected state is part of the input, and PENDING is what is not settled, because a planner
+        // without statistics takes an equality for rare and would start from it instead of the keys.
         const STATEMENT: &str = "
             UPDATE payments p SET state = 'CONFIRMING', reference = i.reference, armed_at = i.armed_at
-            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[])
-                AS i (order_id, attempt, reference, armed_at)
-            WHERE p.order_id = i.order_id AND p.attempt = i.attempt AND p.state = 'PREPARING'
-                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status = 'PENDING')
+            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+                AS i (order_id, attempt, expected, reference, armed_at)
+            WHERE p.order_id = i.order_id AND p.attempt = i.attempt AND p.state = i.expected
+                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
             RETURNING p.order_id";
         let won: Vec<String> = sqlx::query_scalar(STATEMENT)
             .bind(column(batch, |prepared| Self::key(prepared)))
             .bind(column(batch, |prepared| i64::from(prepared.payment.attempt.number())))
+            .bind(column(batch, |_| PaymentState::Preparing.name()))
             .bind(column(batch, |prepared| prepared.reference.as_str()))
             .bind(column(batch, |prepared| Moment(prepared.now)))
             .fetch_all(&self.pool)

@@ -48,7 +48,7 @@ impl Step for Park {
                     due_at, reason_code, reason_category, reason_message, finding)
             WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                 AND p.state = ANY (string_to_array(i.replaceable, ','))
-                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status = 'PENDING')";
+                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))";
         let states: Vec<_> = batch.iter().map(|waiting| StateRow::of(&waiting.payment.state)).collect();
         sqlx::query(STATEMENT)
             .bind(column(batch, |waiting| Self::key(waiting)))

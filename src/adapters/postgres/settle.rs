@@ -74,7 +74,7 @@ impl Settle {
             ), moved AS (
                 UPDATE orders o SET status = i.status, updated_at = now()
                 FROM input i
-                WHERE o.id = i.order_id AND o.status = 'PENDING'
+                WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED')
                     AND EXISTS (SELECT FROM payments p WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                         AND p.state = ANY (string_to_array(i.replaceable, ',')))
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)

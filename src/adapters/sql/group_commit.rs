@@ -55,7 +55,7 @@ pub trait Step: Send + Sync + 'static {
 pub struct GroupCommit<S: Step> {
     queue: mpsc::Sender<Call<S>>,
     /// Holds one task, which ends with this set.
-    worker: JoinSet<()>,
+    _worker: JoinSet<()>,
 }
 
 struct Call<S: Step> {
@@ -69,7 +69,7 @@ impl<S: Step> GroupCommit<S> {
         let (queue, calls) = mpsc::channel(QUEUE_LENGTH);
         let mut worker = JoinSet::new();
         worker.spawn(serve(Arc::new(step), calls));
-        Self { queue, worker }
+        Self { queue, _worker: worker }
     }
 
     /// Waits for its turn and for the answer to this request.
