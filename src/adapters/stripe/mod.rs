@@ -21,12 +21,10 @@ mod classify;
 mod client;
 mod currency;
 mod declines;
-mod gateway;
+pub mod gateway;
 mod observation;
 mod rate;
 mod wire;
-
-pub use gateway::StripeGateway;
 
 /// How Stripe is reached.
 #[derive(Clone)]

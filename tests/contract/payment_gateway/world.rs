@@ -9,7 +9,8 @@ use order_payments::adapters::simulator::faults::Faults;
 use order_payments::adapters::simulator::ledger::OrderEntry;
 use order_payments::adapters::simulator::provider::{Provider, ProviderConfig};
 use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
-use order_payments::adapters::stripe::{Config, StripeGateway};
+use order_payments::adapters::stripe::Config;
+use order_payments::adapters::stripe::gateway::StripeGateway;
 use order_payments::domain::money::Money;
 use order_payments::domain::order::Order;
 use order_payments::domain::outcome::FailureReason;
@@ -71,10 +72,9 @@ impl World {
         self.provider.ledger().orders.remove(payment.order().id().as_str()).unwrap_or_default()
     }
 
-    /// Lets what is due by then happen.
+    /// Lets the provider's time pass; what is due by then happens before its next answer.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        self.provider.run_due();
     }
 
     pub(crate) async fn prepared(&self, payment: &Payment) -> ProviderToken {
