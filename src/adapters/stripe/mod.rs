@@ -21,10 +21,12 @@ mod classify;
 mod client;
 mod currency;
 mod declines;
-pub mod gateway;
+mod gateway;
 mod observation;
 mod rate;
 mod wire;
+
+pub use gateway::StripeGateway;
 
 /// How Stripe is reached.
 #[derive(Clone)]
