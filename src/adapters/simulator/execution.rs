@@ -6,7 +6,7 @@
 //!
 //! Everything happens in one call, under the provider's lock; the reply says when it is to be sent.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::form::Form;
 use crate::adapters::simulator::keys::{Keys, MAX_KEY_LENGTH, Meeting};
 use crate::adapters::simulator::ledger::{self, Ledger, Tally, Totals};
+use crate::adapters::simulator::mischief::Mischief;
 use crate::adapters::simulator::provider::ProviderConfig;
 use crate::adapters::simulator::refusal::{Refusal, Stage};
 use crate::adapters::simulator::request::{Answer, HeldRequest, Method, Operation, Reply, Request};
@@ -29,14 +30,11 @@ const MAX_HELD_REQUESTS: usize = 100_000;
 /// Everything that the provider knows.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) config: ProviderConfig,
+    config: ProviderConfig,
     book: Book,
     keys: Keys,
     tally: Tally,
-    /// Faults for the next requests, before any are chosen by share.
-    injected: VecDeque<(Option<Operation>, Fault)>,
-    /// How often each request was seen while faults were on, so that a repetition may fare better.
-    sightings: HashMap<u64, u64>,
+    pub(crate) mischief: Mischief,
     held: BTreeMap<(Timestamp, u64), HeldRequest>,
     arrivals: u64,
 }
@@ -44,20 +42,16 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(config: ProviderConfig) -> Self {
         let policy = Policy { seed: config.seed, decline_share: config.decline_share };
+        let mischief = Mischief::new(config.faults.clone());
         Self {
             config,
             book: Book::new(policy),
             keys: Keys::default(),
             tally: Tally::default(),
-            injected: VecDeque::new(),
-            sightings: HashMap::new(),
+            mischief,
             held: BTreeMap::new(),
             arrivals: 0,
         }
-    }
-
-    pub(crate) fn inject(&mut self, on: Option<Operation>, fault: Fault) {
-        self.injected.push_back((on, fault));
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -81,7 +75,7 @@ impl State {
             (Method::Get, _) => {}
         }
         let identity = self.identity(request);
-        let fault = self.fault_of(operation, request, identity);
+        let fault = self.mischief.strike(operation, request, identity);
         if let Some(fault) = fault {
             *self.tally.faults.entry(fault).or_default() += 1;
         }
@@ -95,7 +89,7 @@ impl State {
             fault => {
                 let call = Call { request, operation, id, fault, now, latency };
                 let answer = self.answer(&call);
-                spoiled(answer, fault, latency, self.config.faults.hang())
+                spoiled(answer, fault, latency, self.mischief.faults.hang())
             }
         }
     }
@@ -106,31 +100,15 @@ impl State {
         chance::digest(self.config.seed, &[request.path.as_bytes(), request.query.as_bytes(), key.as_bytes()])
     }
 
-    fn fault_of(&mut self, operation: Operation, request: &Request<'_>, identity: u64) -> Option<Fault> {
-        // Only what charges can be declined: a decline waits for the request that does.
-        let fits = |fault: Fault| fault != Fault::Decline || charges(operation, request);
-        let meant = |(on, fault): &(Option<Operation>, Fault)| on.is_none_or(|on| on == operation) && fits(*fault);
-        if let Some(place) = self.injected.iter().position(meant) {
-            return self.injected.remove(place).map(|(_, fault)| fault);
-        }
-        if !self.config.faults.may_strike(operation) {
-            return None;
-        }
-        let sightings = self.sightings.entry(identity).or_default();
-        *sightings += 1;
-        let digest = chance::digest(identity, &[&sightings.to_le_bytes()]);
-        self.config.faults.chosen(chance::draw(digest)).filter(|fault| fits(*fault))
-    }
-
     fn latency(&self, identity: u64, fault: Option<Fault>) -> Duration {
         let digest = chance::digest(identity, &[&self.arrivals.to_le_bytes()]);
         let latency = chance::log_normal(self.config.latency, self.config.latency_sigma, digest);
-        if fault == Some(Fault::Slow) { latency + self.config.faults.slowness() } else { latency }
+        if fault == Some(Fault::Slow) { latency + self.mischief.faults.slowness() } else { latency }
     }
 
     fn hold(&mut self, request: &Request<'_>, now: Timestamp) {
         if self.held.len() < MAX_HELD_REQUESTS {
-            let due = now.plus(self.config.faults.lateness());
+            let due = now.plus(self.mischief.faults.lateness());
             self.held.insert((due, self.arrivals), HeldRequest::from(request));
         }
     }
@@ -260,15 +238,6 @@ struct Balance {
     available: [(); 0],
     livemode: bool,
     pending: [(); 0],
-}
-
-/// Whether a request may take money.
-fn charges(operation: Operation, request: &Request<'_>) -> bool {
-    match operation {
-        Operation::Confirm => true,
-        Operation::Create => Form::decode(request.body).get("confirm") == Some("true"),
-        _ => false,
-    }
 }
 
 /// The answer as it reaches the sender, if it does.

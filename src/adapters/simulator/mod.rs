@@ -9,6 +9,16 @@
 //! It takes no money and must never be mistaken for one that does: every object it makes is lost
 //! when it stops, everything is kept in memory until then, and any key that begins with `sk_` opens it.
 //!
+//! Over HTTP it is called as Stripe is:
+//!
+//! ```text
+//! curl http://127.0.0.1:12111/v1/payment_intents -H 'Authorization: Bearer sk_test_1' -H 'Idempotency-Key: o-1' \
+//!      -d amount=1250 -d currency=eur -d payment_method=pm_card_visa -d confirm=true -d 'metadata[order_id]=o-1'
+//! curl http://127.0.0.1:12111/_ledger?totals=true
+//! curl -X POST 'http://127.0.0.1:12111/_faults?cut_after=0.1&rate_limited=0.1&on=create,confirm'
+//! curl -X POST http://127.0.0.1:12111/_faults     # no faults any more
+//! ```
+//!
 //! # Payment methods
 //!
 //! What happens to a charge is in the name of its payment method, as with Stripe's test ones.
@@ -37,6 +47,7 @@ pub mod intent;
 pub(crate) mod keys;
 pub mod ledger;
 mod listing;
+mod mischief;
 pub mod provider;
 mod refunds;
 pub mod refusal;

@@ -60,24 +60,30 @@ impl Provider {
         self.state().handle(request, now)
     }
 
+    /// Does what is due by the clock: late requests, undecided charges and refunds. Whatever looks at
+    /// the provider does this first, so it is needed only to fix a moment in a test.
+    pub fn run_due(&self) {
+        drop(self.up_to_date());
+    }
+
     /// Strikes the next request with this fault, once; several are taken in turn.
     pub fn inject(&self, fault: Fault) {
-        self.state().inject(None, fault);
+        self.state().mischief.inject(None, fault);
     }
 
     /// Strikes the next request of this operation with this fault, once.
     pub fn inject_on(&self, operation: Operation, fault: Fault) {
-        self.state().inject(Some(operation), fault);
+        self.state().mischief.inject(Some(operation), fault);
     }
 
     /// Sets how often which fault strikes from now on.
     pub fn set_faults(&self, faults: Faults) {
-        self.state().config.faults = faults;
+        self.state().mischief.faults = faults;
     }
 
     /// How often which fault strikes.
     pub fn faults(&self) -> Faults {
-        self.state().config.faults.clone()
+        self.state().mischief.faults.clone()
     }
 
     /// Everything that was truly done. Copies the whole book.

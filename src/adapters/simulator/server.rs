@@ -1,7 +1,7 @@
 //! The provider over HTTP, as Stripe's API has it. Carries requests and replies; decides nothing.
 //!
 //! Beside `/v1/…` it serves `GET /_ledger` (what was truly done; `?totals=true` for the sums alone),
-//! `GET` and `POST /_faults` (the fault switch) and `GET /_health`.
+//! `GET` and `POST /_faults` (the fault switch: what a `POST` does not name is off) and `GET /_health`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
