@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -81,7 +81,11 @@ impl Client {
         let mut tries = 1;
         loop {
             self.rate.turn().await;
+            let start = Instant::now();
             let class = classify(&self.observe(call).await, asked);
+            metrics::histogram!("order_payments_gateway_request_seconds",
+                "operation" => asked.label(), "class" => class.label())
+            .record(start.elapsed());
             let Class::Retry { executed, after, detail } = &class else {
                 return class.concluded(in_doubt);
             };

@@ -82,6 +82,20 @@ pub(crate) enum Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The name under which its calls are measured.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Intent(Step::Prepare, _) => "prepare",
+            Self::Intent(Step::Charge, _) => "charge",
+            Self::Intent(Step::LookUp, _) => "look_up",
+            Self::Intent(Step::Cancel, _) => "cancel",
+            Self::Search(_) => "search",
+            Self::Refund(_) => "refund",
+            Self::Refunds(_) => "look_up_refund",
+            Self::Probe => "probe",
+        }
+    }
+
     /// The object that the request named, which Stripe must therefore know.
     pub(crate) fn reference(&self) -> Option<&ProviderToken> {
         match self {
@@ -170,6 +184,28 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// The name under which it is counted.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Approved(_) => "approved",
+            Self::Declined { .. } => "declined",
+            Self::Refused(_) => "refused",
+            Self::Canceled(_) => "canceled",
+            Self::Unconfirmed(_) => "unconfirmed",
+            Self::Pending => "pending",
+            Self::NotFound => "not_found",
+            Self::Refunded(_) => "refunded",
+            Self::RefundPending(_) => "refund_pending",
+            Self::Open => "open",
+            Self::Retry { .. } => "retry",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unknown(_) => "unknown",
+            Self::KeyReused(_) => "key_reused",
+            Self::Configuration(_) => "configuration",
+            Self::Quarantine(_) => "quarantine",
+        }
+    }
+
     /// What is left of this class when no further try is made, `in_doubt` where an earlier try of the
     /// same call may have been executed: then nothing may be said that rests on its not having been.
     pub(crate) fn concluded(self, in_doubt: bool) -> Self {

@@ -71,10 +71,9 @@ impl World {
         self.provider.ledger().orders.remove(payment.order().id().as_str()).unwrap_or_default()
     }
 
-    /// Lets what is due by then happen.
+    /// Lets the provider's time pass; what is due by then happens before its next answer.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        self.provider.run_due();
     }
 
     pub(crate) async fn prepared(&self, payment: &Payment) -> ProviderToken {

@@ -57,28 +57,15 @@ fn two_step(answer: Answer) -> Class {
     classify(&Seen::Answered(answer), &Asked::Intent(Step::Charge, expected))
 }
 
-/// The class by name, with the category of its reason.
+/// The class by name, with the category of its reason, or what a retry says of this try.
 fn name(class: &Class) -> String {
-    let text = match class {
-        Class::Approved(_) => "approved",
-        Class::Declined { reason, .. } => return format!("declined {}", reason.category.as_str()),
-        Class::Refused(reason) => return format!("refused {}", reason.category.as_str()),
-        Class::Canceled(_) => "canceled",
-        Class::Unconfirmed(_) => "unconfirmed",
-        Class::Pending => "pending",
-        Class::NotFound => "not found",
-        Class::Refunded(_) => "refunded",
-        Class::RefundPending(_) => "refund pending",
-        Class::Open => "open",
-        Class::Retry { executed: true, .. } => "retry in doubt",
-        Class::Retry { executed: false, .. } => "retry",
-        Class::Unavailable(_) => "unavailable",
-        Class::Unknown(_) => "unknown",
-        Class::KeyReused(_) => "key reused",
-        Class::Configuration(_) => "configuration",
-        Class::Quarantine(_) => "quarantine",
-    };
-    text.to_owned()
+    match class {
+        Class::Declined { reason, .. } | Class::Refused(reason) => {
+            format!("{} {}", class.label(), reason.category.as_str())
+        }
+        Class::Retry { executed: true, .. } => "retry in doubt".to_owned(),
+        class => class.label().replace('_', " "),
+    }
 }
 
 #[test]
