@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod main_job;
+mod operation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

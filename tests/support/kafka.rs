@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::support::{required_variable, unique};
 
 pub const PARTITIONS: i32 = 6;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Topics of one test on the real broker.
 #[derive(Clone, Debug)]

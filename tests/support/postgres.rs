@@ -31,4 +31,9 @@ impl Database {
         let rows = sqlx::query("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&mut connection).await;
         rows.expect("the table is there").iter().map(|row| (row.get(0), row.get(1))).collect()
     }
+
+    /// How many orders are PAID or FAILED.
+    pub async fn settled(&self) -> i64 {
+        self.statuses().await.into_iter().filter(|(status, _)| status != "PENDING").map(|(_, count)| count).sum()
+    }
 }

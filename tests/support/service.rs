@@ -12,7 +12,7 @@ use crate::support::eventually;
 use crate::support::kafka::Topics;
 use crate::support::postgres::Database;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What an instance of the service is told.
 #[derive(Clone, Debug)]
@@ -83,6 +83,12 @@ impl Service {
             address.split_whitespace().next().map(str::to_owned)
         })
         .await
+    }
+
+    /// Waits for an instance that is to end by itself: its exit code and its log.
+    pub async fn end(mut self) -> (Option<i32>, String) {
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends by itself");
+        (ended.expect("it can be waited for").code(), self.log())
     }
 
     /// `kill -9`.
