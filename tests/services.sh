@@ -72,7 +72,7 @@ require_kafka() {
   mkdir -p "$cache"
   local fresh
   fresh=$(mktemp -d "$cache/kafka.XXXXXX")
-  mvn --batch-mode --quiet -f "$here/services/pom.xml" dependency:copy-dependencies \
+  mvn --batch-mode --quiet -Dstyle.color=never -f "$here/services/pom.xml" dependency:copy-dependencies \
     "-DoutputDirectory=$fresh" >&2 || {
     rm -rf "$fresh"
     die "Maven could not copy the jars of Kafka $KAFKA_VERSION"
