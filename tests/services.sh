@@ -72,7 +72,7 @@ require_kafka() {
   mkdir -p "$cache"
   local fresh
   fresh=$(mktemp -d "$cache/kafka.XXXXXX")
-  mvn --batch-mode --quiet -f "$here/services/pom.xml" dependency:copy-dependencies \
+  mvn --batch-mode --quiet -Dstyle.color=never -f "$here/services/pom.xml" dependency:copy-dependencies \
     "-DoutputDirectory=$fresh" >&2 || {
     rm -rf "$fresh"
     die "Maven could not copy the jars of Kafka $KAFKA_VERSION"
@@ -123,12 +123,13 @@ stop_process() {
 
 # --- PostgreSQL ------------------------------------------------------------------------------------
 
-# PostgreSQL refuses to run as root.
+# PostgreSQL refuses to run as root. Its own session, as for Kafka: a signal to our group, which runuser
+# would pass on, is not for the server.
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then
-    (cd / && exec runuser -u postgres -- "$@")
+    (cd / && exec setsid --wait runuser -u postgres -- "$@")
   else
-    "$@"
+    setsid --wait "$@"
   fi
 }
 
@@ -151,7 +152,7 @@ start_postgres() {
 
 try_postgres() {
   local bin=$1 data=$2 port=$3 tick launcher
-  as_postgres setsid "$bin/postgres" -D "$data" -c listen_addresses=127.0.0.1 -c "port=$port" \
+  as_postgres "$bin/postgres" -D "$data" -c listen_addresses=127.0.0.1 -c "port=$port" \
     -c unix_socket_directories= -c max_connections=300 -c fsync=on -c synchronous_commit=on \
     >>"$state/postgres.log" 2>&1 </dev/null &
   launcher=$!
@@ -312,8 +313,14 @@ exports() {
   printf 'export ORDER_PAYMENTS_TEST_SERVICES=%q\n' "$state"
 }
 
+# A second signal must not cut the clean-up short: whoever sends one to a group often sends two.
+clean_up() {
+  trap '' INT TERM
+  stop "$state"
+}
+
 up() {
-  trap 'stop "$state"' EXIT
+  trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   start
@@ -324,7 +331,7 @@ up() {
 # The traps stay until the end, so whatever ends this script ends the servers.
 with() {
   [ $# -gt 0 ] || die "with: name the command to run"
-  trap 'stop "$state"' EXIT
+  trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   start

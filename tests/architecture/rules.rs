@@ -11,11 +11,11 @@ const MAX_FUNCTION_LINES: usize = 70;
 
 const STD: &[&str] = &["std", "core", "alloc"];
 /// Values and their rules need numbers, names and errors.
-const VALUES: &[&str] = &["rust_decimal", "thiserror", "iso_currency", "uuid", "time"];
+const VALUES: &[&str] = &["rust_decimal", "thiserror", "iso_currency", "uuid"];
 /// What tasks, logs and counters are made of.
 const RUNTIME: &[&str] = &["async_trait", "tokio", "tokio_util", "tracing", "metrics", "futures_util"];
 /// What every adapter may speak its foreign language with.
-const FORMATS: &[&str] = &["bytes", "serde", "serde_json", "serde_path_to_error", "secrecy", "url", "fastrand"];
+const FORMATS: &[&str] = &["bytes", "serde", "serde_json", "serde_path_to_error", "secrecy", "url", "time", "fastrand"];
 
 /// A place in the house: which of our modules and which outside crates its files may use.
 struct Layer {
