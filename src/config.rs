@@ -28,6 +28,17 @@ pub use crate::config::settings::{
 /// Every setting with its default and its comment; also the schema of what may be set.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
+/// Which of the required settings a command cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// All of them: the service.
+    Everything,
+    /// Those of the database alone.
+    Database,
+    /// Those of Kafka alone.
+    Kafka,
+}
+
 /// Every setting, typed and within its range.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -59,6 +70,7 @@ impl Settings {
         file: Option<&Path>,
         overrides: &[(String, String)],
         environment: impl IntoIterator<Item = (String, String)>,
+        needs: Needs,
     ) -> Result<Self, ConfigErrors> {
         let mut layers = Layers::of_defaults();
         if let Some(file) = file {
@@ -66,18 +78,22 @@ impl Settings {
         }
         layers.add_environment(environment);
         layers.add_overrides(overrides);
-        Self::read(layers)
+        Self::read(layers, needs)
     }
 
     /// Reads the settings from `file`, the environment of this process and `overrides`.
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn from_process(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, ConfigErrors> {
+    pub fn from_process(
+        file: Option<&Path>,
+        overrides: &[(String, String)],
+        needs: Needs,
+    ) -> Result<Self, ConfigErrors> {
         // What is not UTF-8 among our own variables is then refused as any other wrong value.
         let environment = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-        Self::load(file, overrides, environment)
+        Self::load(file, overrides, environment, needs)
     }
 
     /// The effective settings as TOML, each with where it is from; secrets are masked.
@@ -85,9 +101,9 @@ impl Settings {
         &self.shown
     }
 
-    fn read(layers: Layers) -> Result<Self, ConfigErrors> {
+    fn read(layers: Layers, needs: Needs) -> Result<Self, ConfigErrors> {
         let shown = show::render(&layers.values);
-        let mut reader = Reader::new(layers);
+        let mut reader = Reader::new(layers, needs);
         let settings = Self {
             kafka: KafkaSettings::read(&mut reader),
             database: DatabaseSettings::read(&mut reader),

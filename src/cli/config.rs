@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::adapters::kafka;
+use crate::app;
 use crate::config::{ConfigErrors, Settings};
 
 /// Show or check the settings in force.
@@ -26,7 +28,13 @@ pub(crate) fn run(args: &Args, settings: Result<Settings, ConfigErrors>) -> anyh
     let settings = settings?;
     match args.action {
         Action::Show => print!("{}", settings.show()),
-        Action::Check => eprintln!("the settings are complete and lawful"),
+        Action::Check => {
+            let kafka = app::kafka_config(&settings);
+            if let Some(name) = kafka.refused_client_settings().first() {
+                return Err(kafka::SetupError::RefusedSetting((*name).to_owned()).into());
+            }
+            eprintln!("the settings are complete and lawful");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

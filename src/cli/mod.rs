@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::config::{Needs, Settings};
 
 /// Turns payment-requested events into exactly one payment and one outcome event per order.
 #[derive(Debug, Parser)]
@@ -62,14 +62,14 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let settings = || Settings::from_process(cli.config.as_deref(), &cli.overrides);
+    let settings = |needs| Settings::from_process(cli.config.as_deref(), &cli.overrides, needs);
     match cli.command {
-        Command::Run(args) => run::run(&args, &settings()?).await,
+        Command::Run(args) => run::run(&args, &settings(Needs::Everything)?).await,
         Command::Demo(args) => demo::run(&args).await,
-        Command::Submit(args) => submit::run(&args, &settings()?).await,
-        Command::Orders(args) => orders::run(&args, &settings()?).await,
-        Command::Migrate(args) => migrate::run(&args, &settings()?).await,
-        Command::Config(args) => config::run(&args, settings()),
+        Command::Submit(args) => submit::run(&args, &settings(Needs::Kafka)?).await,
+        Command::Orders(args) => orders::run(&args, &settings(Needs::Database)?).await,
+        Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
+        Command::Config(args) => config::run(&args, settings(Needs::Everything)),
         Command::Simulator(args) => simulator::run(&args).await,
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Completions(args) => Ok(completions::run(&args)),

@@ -8,19 +8,20 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Value;
 
-use crate::config::ConfigErrors;
 use crate::config::layers::{Layers, Source, Sourced, variable_of};
+use crate::config::{ConfigErrors, Needs};
 
 /// Hands out the value of each key once, checked.
 pub(crate) struct Reader {
     layers: Layers,
+    needs: Needs,
     taken: BTreeSet<String>,
     missing: Vec<String>,
 }
 
 impl Reader {
-    pub(crate) fn new(layers: Layers) -> Self {
-        Self { layers, taken: BTreeSet::new(), missing: Vec::new() }
+    pub(crate) fn new(layers: Layers, needs: Needs) -> Self {
+        Self { layers, needs, taken: BTreeSet::new(), missing: Vec::new() }
     }
 
     /// Tells everything that was wrong.
@@ -40,8 +41,16 @@ impl Reader {
         self.layers.errors.push(format!("{key} ({source}) {problem}"));
     }
 
-    /// Notes that the key has to be set, and how else that can be done.
+    /// Notes that the key has to be set, and how else that can be done, where the command needs it.
     pub(crate) fn require(&mut self, key: &str, or: &str) {
+        let is_needed = match self.needs {
+            Needs::Everything => true,
+            Needs::Database => key.starts_with("database."),
+            Needs::Kafka => key.starts_with("kafka."),
+        };
+        if !is_needed {
+            return;
+        }
         self.missing.push(format!("{key} (environment {}{or})", variable_of(key)));
     }
 

@@ -55,8 +55,12 @@ impl Given {
         path
     }
 
+    fn load_for(&self, needs: Needs) -> Result<Settings, ConfigErrors> {
+        Settings::load(self.file.as_deref(), &self.overrides, self.environment.clone(), needs)
+    }
+
     fn load(&self) -> Result<Settings, ConfigErrors> {
-        Settings::load(self.file.as_deref(), &self.overrides, self.environment.clone())
+        self.load_for(Needs::Everything)
     }
 
     #[track_caller]
@@ -116,7 +120,7 @@ fn rust_log_wins_over_everything() {
 fn every_key_of_the_defaults_is_read() {
     let layers = Layers::of_defaults();
     let known: BTreeSet<_> = layers.values.keys().cloned().collect();
-    let mut reader = Reader::new(layers);
+    let mut reader = Reader::new(layers, Needs::Everything);
     KafkaSettings::read(&mut reader);
     DatabaseSettings::read(&mut reader);
     GatewaySettings::read(&mut reader);
@@ -220,6 +224,15 @@ fn every_mistake_is_told_at_once() {
     let given = Given::nothing().flag("relay.batch_size", "0").flag("http.listen", "here").flag("kafka.nonsense", "1");
     let errors = given.load().expect_err("the settings should be refused");
     assert_eq!(errors.messages().len(), 4, "{errors}");
+}
+
+#[test]
+fn a_command_is_not_stopped_by_what_it_does_not_need() {
+    let database = Given::nothing().environment("ORDER_PAYMENTS__DATABASE__URL", "memory:");
+    assert!(database.load_for(Needs::Database).is_ok());
+    let kafka = Given::nothing().environment("ORDER_PAYMENTS__KAFKA__BROKERS", "localhost:9092");
+    assert!(kafka.load_for(Needs::Kafka).is_ok());
+    assert_says(&kafka.load_for(Needs::Database).expect_err("no database").to_string(), "database.url");
 }
 
 #[test]

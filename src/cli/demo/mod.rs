@@ -29,7 +29,7 @@ use crate::adapters::wire::outcome::{PaymentOutcomeV1, StatusV1};
 use crate::app::{self, App, Store};
 use crate::cli::demo::accounts::Accounts;
 use crate::cli::progress;
-use crate::config::Settings;
+use crate::config::{Needs, Settings};
 
 /// Pay a thousand simulated orders with nothing installed, and account for every record.
 #[derive(Debug, clap::Args)]
@@ -115,7 +115,7 @@ fn settings(folder: &TempDir, gateway_url: &str) -> anyhow::Result<Settings> {
         ("http.listen", "127.0.0.1:0"),
     ];
     let chosen = chosen.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    Ok(Settings::load(None, &chosen, [])?)
+    Ok(Settings::load(None, &chosen, [], Needs::Everything)?)
 }
 
 fn show(accounts: &Accounts, json: bool) -> anyhow::Result<ExitCode> {
