@@ -193,8 +193,13 @@ impl Poller {
                 Rebalance::Revoke(list) => self.revoke(&list)?,
             }
         }
-        self.status.polled(self.partitions.len(), self.held_records, self.held_bytes, self.is_paused);
+        self.report();
         Ok(())
+    }
+
+    /// Says that this thread lives, and what it holds.
+    fn report(&self) {
+        self.status.polled(self.partitions.len(), self.held_records, self.held_bytes, self.is_paused);
     }
 
     /// Copies a message where it is new and its partition is ours.
@@ -270,6 +275,7 @@ impl Poller {
             let deadline = Instant::now() + self.config.drain_timeout;
             while self.is_outstanding(&leaving) && Instant::now() < deadline {
                 self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
+                self.report();
             }
             self.commit(|partition| leaving.contains(&partition));
         }
