@@ -6,3 +6,4 @@ mod event_publisher;
 mod publisher;
 mod rebalance;
 mod support;
+mod topics;

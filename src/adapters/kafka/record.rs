@@ -119,3 +119,31 @@ fn header_bytes(headers: &OwnedHeaders) -> usize {
     let Some(headers) = readable(headers) else { return OVERHEAD_BYTES };
     headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Header;
+
+    use super::*;
+
+    /// Headers of which the second cannot be read, as rdkafka behaves.
+    struct BadName;
+
+    impl Headers for BadName {
+        fn count(&self) -> usize {
+            2
+        }
+
+        fn try_get(&self, index: usize) -> Option<Header<'_, &[u8]>> {
+            assert!(index == 0, "a name that is not UTF-8");
+            Some(Header { key: "good", value: None })
+        }
+    }
+
+    #[test]
+    fn a_header_name_that_is_not_utf8_is_an_answer_and_no_crash() {
+        assert_eq!(readable(&BadName), None);
+        let good = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
+        assert_eq!(readable(&good), Some(vec![("a", Some(&b"1"[..]))]));
+    }
+}
