@@ -29,6 +29,15 @@ contract!(
     nothing_is_published_before_a_take_over,
 );
 
+/// What the embedded broker can do; it fences no one and isolates nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_broker_takes_outcomes_too() {
+    let cluster = Cluster::embedded();
+    contract::what_is_published_is_found_as_it_was_sent(&|| publisher(&cluster)).await;
+    let cluster = Cluster::embedded();
+    contract::a_tail_goes_on_where_the_last_one_ended(&|| publisher(&cluster)).await;
+}
+
 fn publisher(cluster: &Cluster) -> Arc<dyn EventPublisher> {
     Arc::new(KafkaEventPublisher::new(&cluster.config).expect("a publisher"))
 }

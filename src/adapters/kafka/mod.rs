@@ -13,6 +13,7 @@ pub mod consumer;
 pub mod dead_letter;
 pub mod embedded;
 mod group;
+mod holdings;
 pub mod lanes;
 mod offsets;
 mod poller;

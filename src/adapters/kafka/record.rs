@@ -65,6 +65,13 @@ impl Record {
         }
     }
 
+    /// A record without content, for tests of the bookkeeping.
+    #[cfg(test)]
+    pub(crate) fn empty(lease: &Arc<Lease>, offset: i64, completions: &Sender<Completion>) -> Self {
+        let (lease, completions) = (Arc::clone(lease), completions.clone());
+        Self { lease, offset, key: None, value: None, headers: None, bytes: 0, is_done: false, completions }
+    }
+
     /// What it counts for in the byte budget.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
