@@ -27,6 +27,7 @@ on_both!(
     an_orders_records_are_handled_in_order_and_never_at_once,
     a_record_that_cannot_be_understood_becomes_a_dead_letter_whole,
     a_record_that_the_handler_refuses_becomes_a_dead_letter,
+    a_dead_letter_that_was_sent_again_keeps_its_history,
     a_retry_holds_the_watermark_and_nothing_else,
     a_restart_goes_on_where_the_group_stands,
     a_stop_finishes_what_is_in_flight_and_commits_it,
@@ -120,6 +121,29 @@ async fn a_record_that_the_handler_refuses_becomes_a_dead_letter(cluster: Cluste
     assert_eq!(header("order-payments-reason"), "contradiction");
     assert_eq!(header("order-payments-stage"), "process");
     assert_eq!(header("__dlq.errors.message"), "stored otherwise");
+}
+
+async fn a_dead_letter_that_was_sent_again_keeps_its_history(cluster: Cluster) {
+    let header = |name, value: &str| (name, Some(value.as_bytes().to_vec()));
+    let headers = vec![
+        header("order-payments-reason", "contract"),
+        header("x-own", "kept"),
+        header("order-payments-first-failed-at", "2025-01-01T00:00:00Z"),
+        header("order-payments-redrives", "2"),
+    ];
+    cluster.send(vec![Sent { headers, ..Sent::of("k", *b"still not json") }]).await;
+    let running = run(&cluster.config, 8, &Arc::new(Recorder::open()));
+    cluster.wait_for_committed(1).await;
+    running.stop().await.expect("an orderly end");
+    let letters = cluster.read(&cluster.config.dead_letter_topic).await;
+    let values = |wanted: &str| -> Vec<String> {
+        let found = letters[0].headers.iter().filter(|(name, _)| name == wanted);
+        found.map(|(_, value)| String::from_utf8(value.clone().expect("a value")).expect("text")).collect()
+    };
+    assert_eq!(values("x-own"), ["kept"]);
+    assert_eq!(values("order-payments-reason"), ["undecodable"]);
+    assert_eq!(values("order-payments-first-failed-at"), ["2025-01-01T00:00:00Z"]);
+    assert_eq!(values("order-payments-redrives"), ["2"]);
 }
 
 async fn a_retry_holds_the_watermark_and_nothing_else(cluster: Cluster) {

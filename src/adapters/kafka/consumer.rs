@@ -10,7 +10,8 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -60,7 +61,7 @@ impl PaymentConsumer {
         handler: Arc<dyn RequestHandler>,
         dead_letters: Arc<DeadLetters>,
     ) -> Result<Self, SetupError> {
-        let consumer: rdkafka::consumer::BaseConsumer<GroupContext> =
+        let consumer: BaseConsumer<GroupContext> =
             config.consumer_config()?.create_with_context(GroupContext::default())?;
         consumer.subscribe(&[&config.request_topic])?;
         let status = StatusHandle::new();
@@ -172,4 +173,30 @@ pub enum ConsumerError {
     /// The poll thread hangs or panicked.
     #[error("the thread that polls Kafka does not answer")]
     Hung,
+}
+
+impl ConsumerError {
+    /// The end that an error of librdkafka means, if it means one. It recovers from others by itself.
+    pub(crate) fn judged(problem: &KafkaError, config: &Config) -> Option<Self> {
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
+            UnknownTopic, UnknownTopicOrPartition,
+        };
+
+        let (topic, group_id) = (config.request_topic.clone(), config.group_id.clone());
+        match problem {
+            KafkaError::MessageConsumptionFatal(code) => Some(Self::Fatal(code.to_string())),
+            KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange) => {
+                Some(Self::RequestsDeleted { topic, group_id })
+            }
+            KafkaError::MessageConsumption(
+                code @ (GroupAuthorizationFailed
+                | TopicAuthorizationFailed
+                | UnknownPartition
+                | UnknownTopic
+                | UnknownTopicOrPartition),
+            ) => Some(Self::Refused { topic, group_id, problem: code.to_string() }),
+            _ => None,
+        }
+    }
 }

@@ -14,6 +14,7 @@ pub mod dead_letter;
 pub mod embedded;
 mod group;
 pub mod handler;
+mod holdings;
 pub mod lanes;
 mod offsets;
 mod poller;

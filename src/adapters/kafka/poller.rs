@@ -1,25 +1,21 @@
 //! The thread that owns the consumer. Polls at least every 100 ms, hands records over, commits what is
 //! done. Never waits for anything but Kafka and completions, and never longer than it says.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::client::MAX_POLL_INTERVAL;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::{GroupContext, Rebalance, accept, give_back};
-use crate::adapters::kafka::offsets::OffsetTracker;
+use crate::adapters::kafka::holdings::Holdings;
 use crate::adapters::kafka::positions;
-use crate::adapters::kafka::record::{Completion, Lease, Record};
+use crate::adapters::kafka::record::{Completion, Record};
 use crate::adapters::kafka::status::StatusHandle;
 
 /// The longest wait for a record or a completion: half of what the rule of 100 ms allows.
@@ -48,16 +44,6 @@ impl Limits {
     }
 }
 
-/// A partition that is ours.
-struct Held {
-    lease: Arc<Lease>,
-    offsets: OffsetTracker,
-    /// Records that are out: handed over and not let go.
-    records_out: usize,
-    /// The position that the group has; `None` where it has none yet.
-    committed: Option<i64>,
-}
-
 pub(crate) struct Poller {
     config: Config,
     consumer: GroupConsumer,
@@ -67,10 +53,7 @@ pub(crate) struct Poller {
     completions: Sender<Completion>,
     stopped: Receiver<Instant>,
     status: StatusHandle,
-    partitions: HashMap<i32, Held>,
-    generation: u64,
-    held_records: usize,
-    held_bytes: usize,
+    holdings: Holdings,
     /// Whether all our partitions are paused. Only what we paused is resumed.
     is_paused: bool,
     last_poll: Instant,
@@ -90,6 +73,7 @@ impl Poller {
     ) -> Self {
         let (completions, completed) = channel();
         let now = Instant::now();
+        let holdings = Holdings::of(&config.request_topic);
         Self {
             config,
             consumer,
@@ -99,10 +83,7 @@ impl Poller {
             completions,
             stopped,
             status,
-            partitions: HashMap::new(),
-            generation: 0,
-            held_records: 0,
-            held_bytes: 0,
+            holdings,
             is_paused: false,
             last_poll: now,
             last_commit: now,
@@ -135,7 +116,7 @@ impl Poller {
             let wait = self.make_room()?;
             self.poll(wait)?;
             if self.last_commit.elapsed() >= self.config.commit_interval {
-                self.commit(|_| true);
+                self.commit(&self.holdings.partitions());
             }
         }
     }
@@ -160,11 +141,12 @@ impl Poller {
 
     /// Whether what is held is less than this fraction of what is allowed.
     fn is_within(&self, fraction: usize) -> bool {
-        self.held_records < self.limits.max_records / fraction && self.held_bytes < self.limits.max_bytes / fraction
+        self.holdings.records < self.limits.max_records / fraction
+            && self.holdings.bytes < self.limits.max_bytes / fraction
     }
 
     fn set_paused(&mut self, pause: bool) -> Result<(), ConsumerError> {
-        let ours = self.list(|_| true);
+        let ours = self.holdings.at_watermarks(&self.holdings.partitions());
         let changed = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&ours) };
         changed.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
         self.is_paused = pause;
@@ -179,38 +161,46 @@ impl Poller {
             self.suspect_until = Some(Instant::now() + self.config.session_timeout);
         }
         self.last_poll = Instant::now();
+        let mut end = None;
         let copied = match self.consumer.poll(wait) {
             None => None,
-            Some(Ok(message)) => self.accept_message(&message),
-            Some(Err(problem)) => return self.judge(&problem),
+            Some(Ok(message)) => self.copied(&message),
+            Some(Err(problem)) => {
+                end = ConsumerError::judged(&problem, &self.config);
+                if end.is_none() {
+                    tracing::warn!(error = %problem, "Kafka cannot be read for now; reading goes on by itself");
+                }
+                None
+            }
         };
         if let Some(record) = copied {
             self.hand(record);
         }
+        // Even at the end: librdkafka could not be closed while a change waits for its answer.
         while let Some(change) = self.consumer.context().next_change() {
             match change {
                 Rebalance::Assign(list) => self.assign(&list)?,
                 Rebalance::Revoke(list) => self.revoke(&list)?,
             }
         }
-        self.status.polled(self.partitions.len(), self.held_records, self.held_bytes, self.is_paused);
-        Ok(())
+        self.report();
+        end.map_or(Ok(()), Err)
     }
 
-    /// Copies a message where it is new and its partition is ours.
-    fn accept_message(&self, message: &BorrowedMessage<'_>) -> Option<(Record, i64)> {
-        let held = self.partitions.get(&message.partition())?;
-        let record = Record::copied(message, Arc::clone(&held.lease), self.completions.clone());
-        Some((record, message.offset()))
+    /// Says that this thread lives, and what it holds.
+    fn report(&self) {
+        let held = &self.holdings;
+        self.status.polled(held.partition_count(), held.records, held.bytes, self.is_paused);
     }
 
-    fn hand(&mut self, (record, offset): (Record, i64)) {
-        self.held_records += 1;
-        self.held_bytes += record.bytes();
-        let Some(held) = self.partitions.get_mut(&record.lease.partition) else { return };
-        held.records_out += 1;
-        // A second delivery is dropped here, and so counted off again.
-        if held.offsets.deliver(offset) {
+    /// Copies a message where its partition is ours.
+    fn copied(&self, message: &BorrowedMessage<'_>) -> Option<Record> {
+        let lease = self.holdings.lease(message.partition())?;
+        Some(Record::copied(message, lease, self.completions.clone()))
+    }
+
+    fn hand(&mut self, record: Record) {
+        if self.holdings.count(&record) {
             // Never waits: the channel has room for all that may be held. Fails once `run` has ended.
             let _run_has_ended = self.hand_over.blocking_send(Handed::Record(record));
         }
@@ -221,16 +211,7 @@ impl Poller {
         let mut next =
             if wait.is_zero() { self.completed.try_recv().ok() } else { self.completed.recv_timeout(wait).ok() };
         while let Some(completion) = next {
-            self.held_records -= 1;
-            self.held_bytes -= completion.bytes;
-            let held = self.partitions.get_mut(&completion.lease.partition);
-            // A late completion of an earlier generation moves nothing.
-            if let Some(held) = held.filter(|held| held.lease.generation == completion.lease.generation) {
-                held.records_out -= 1;
-                if completion.is_done {
-                    held.offsets.done(completion.offset);
-                }
-            }
+            self.holdings.count_off(&completion);
             next = self.completed.try_recv().ok();
         }
     }
@@ -239,23 +220,18 @@ impl Poller {
         self.suspect_until = None;
         let starts = positions::look_up(&self.consumer, &self.config, partitions)?;
         let mut list = TopicPartitionList::with_capacity(starts.len());
-        self.generation += 1;
-        for start in starts {
+        for start in &starts {
             let topic = &self.config.request_topic;
             let added = list.add_partition_offset(topic, start.partition, Offset::Offset(start.offset));
             added.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-            let revoked = CancellationToken::new();
-            let lease = Arc::new(Lease { partition: start.partition, generation: self.generation, revoked });
-            let offsets = OffsetTracker::starting_at(start.offset);
-            let committed = start.is_committed.then_some(start.offset);
-            self.partitions.insert(start.partition, Held { lease, offsets, records_out: 0, committed });
         }
+        self.holdings.take(&starts);
         let accepted = accept(&self.consumer, &list);
         accepted.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
         if self.is_paused {
             self.set_paused(true)?;
         }
-        tracing::info!("{} partitions of {:?} are ours", self.partitions.len(), self.config.request_topic);
+        tracing::info!("{} partitions of {:?} are ours now", starts.len(), self.config.request_topic);
         Ok(())
     }
 
@@ -268,107 +244,52 @@ impl Poller {
             tracing::warn!("{} partitions were lost to the group; nothing is committed for them", leaving.len());
         } else {
             let deadline = Instant::now() + self.config.drain_timeout;
-            while self.is_outstanding(&leaving) && Instant::now() < deadline {
+            while self.holdings.is_any_out(&leaving) && Instant::now() < deadline {
                 self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
+                self.report();
             }
-            self.commit(|partition| leaving.contains(&partition));
+            self.commit(&leaving);
         }
-        self.partitions.retain(|partition, _| !leaving.contains(partition));
+        self.holdings.drop_partitions(&leaving);
         self.suspect_until = None;
         let given_back = give_back(&self.consumer, partitions);
         given_back.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
     }
 
     fn revoke_leases(&self, leaving: &[i32]) {
-        for held in leaving.iter().filter_map(|partition| self.partitions.get(partition)) {
-            held.lease.revoked.cancel();
-        }
+        self.holdings.revoke_leases(leaving);
         // Fails once `run` has ended: then nothing waits that could be let go.
         let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
-    }
-
-    /// Whether records of these partitions are still being handled.
-    fn is_outstanding(&self, partitions: &[i32]) -> bool {
-        partitions.iter().filter_map(|partition| self.partitions.get(partition)).any(|held| held.records_out > 0)
     }
 
     /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.
     fn stop(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
         let mut result = self.set_paused(true);
-        let all: Vec<i32> = self.partitions.keys().copied().collect();
-        self.revoke_leases(&all);
-        while self.held_records > 0 && Instant::now() < deadline {
+        self.revoke_leases(&self.holdings.partitions());
+        while self.holdings.records > 0 && Instant::now() < deadline {
             self.take_completions(TICK);
             if result.is_ok() {
                 result = self.poll(Duration::ZERO);
             }
         }
-        self.commit(|_| true);
+        self.commit(&self.holdings.partitions());
         result
     }
 
     /// Commits the watermarks of these partitions that moved. A refusal is no error: the records are
     /// delivered again to whoever has the partitions then.
-    fn commit(&mut self, wanted: impl Fn(i32) -> bool) {
+    fn commit(&mut self, wanted: &[i32]) {
         self.last_commit = Instant::now();
         self.suspect_until = self.suspect_until.filter(|until| *until > Instant::now());
-        let moved = self.list(|held| wanted(held.lease.partition) && held.committed != Some(held.offsets.watermark()));
+        let moved = self.holdings.uncommitted(wanted);
         if moved.count() == 0 || self.suspect_until.is_some() || self.consumer.assignment_lost() {
             return;
         }
         match self.consumer.commit(&moved, CommitMode::Sync) {
-            Ok(()) => self.note_committed(&moved),
+            Ok(()) => self.holdings.note_committed(&moved),
             Err(problem) => {
                 metrics::counter!("order_payments_commit_failures_total").increment(1);
                 tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
-            }
-        }
-    }
-
-    fn note_committed(&mut self, list: &TopicPartitionList) {
-        for element in list.elements() {
-            if let (Some(held), Offset::Offset(offset)) =
-                (self.partitions.get_mut(&element.partition()), element.offset())
-            {
-                held.committed = Some(offset);
-            }
-        }
-    }
-
-    /// Our partitions that are wanted, each with its watermark.
-    fn list(&self, wanted: impl Fn(&Held) -> bool) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(self.partitions.len());
-        for held in self.partitions.values().filter(|held| wanted(held)) {
-            let watermark = Offset::Offset(held.offsets.watermark());
-            list.add_partition_offset(&self.config.request_topic, held.lease.partition, watermark)
-                .expect("a watermark is never negative");
-        }
-        list
-    }
-
-    /// Which errors of librdkafka end the consumer. It recovers from the others by itself.
-    fn judge(&self, problem: &KafkaError) -> Result<(), ConsumerError> {
-        use RDKafkaErrorCode::{
-            AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
-            UnknownTopic, UnknownTopicOrPartition,
-        };
-
-        let (topic, group_id) = (self.config.request_topic.clone(), self.config.group_id.clone());
-        match problem {
-            KafkaError::MessageConsumptionFatal(code) => Err(ConsumerError::Fatal(code.to_string())),
-            KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange) => {
-                Err(ConsumerError::RequestsDeleted { topic, group_id })
-            }
-            KafkaError::MessageConsumption(
-                code @ (GroupAuthorizationFailed
-                | TopicAuthorizationFailed
-                | UnknownPartition
-                | UnknownTopic
-                | UnknownTopicOrPartition),
-            ) => Err(ConsumerError::Refused { topic, group_id, problem: code.to_string() }),
-            other => {
-                tracing::warn!(error = %other, "Kafka cannot be read for now; reading goes on by itself");
-                Ok(())
             }
         }
     }

@@ -65,6 +65,13 @@ impl Record {
         }
     }
 
+    /// A record without content, for tests of the bookkeeping.
+    #[cfg(test)]
+    pub(crate) fn empty(lease: &Arc<Lease>, offset: i64, completions: &Sender<Completion>) -> Self {
+        let (lease, completions) = (Arc::clone(lease), completions.clone());
+        Self { lease, offset, key: None, value: None, headers: None, bytes: 0, is_done: false, completions }
+    }
+
     /// What it counts for in the byte budget.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -118,4 +125,32 @@ fn header_bytes(headers: &OwnedHeaders) -> usize {
     // Unreadable headers are rare and at most a few kilobytes beside a dead letter's way.
     let Some(headers) = readable(headers) else { return OVERHEAD_BYTES };
     headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Header;
+
+    use super::*;
+
+    /// Headers of which the second cannot be read, as rdkafka behaves.
+    struct BadName;
+
+    impl Headers for BadName {
+        fn count(&self) -> usize {
+            2
+        }
+
+        fn try_get(&self, index: usize) -> Option<Header<'_, &[u8]>> {
+            assert!(index == 0, "a name that is not UTF-8");
+            Some(Header { key: "good", value: None })
+        }
+    }
+
+    #[test]
+    fn a_header_name_that_is_not_utf8_is_an_answer_and_no_crash() {
+        assert_eq!(readable(&BadName), None);
+        let good = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
+        assert_eq!(readable(&good), Some(vec![("a", Some(&b"1"[..]))]));
+    }
 }

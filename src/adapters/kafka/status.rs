@@ -17,7 +17,8 @@ pub struct ConsumerStatus {
     pub in_flight: usize,
     /// Whether intake is paused, because too much is held.
     pub is_paused: bool,
-    /// How long ago Kafka was last polled. More than a second is a thread that hangs.
+    /// How long ago the thread that polls Kafka gave a sign of life. More than some seconds is a
+    /// thread that hangs, or a cluster that does not answer a commit.
     pub last_poll_age: Duration,
 }
 

@@ -1,0 +1,177 @@
+//! Which partitions are ours and what is held of them. Pure bookkeeping: knows no consumer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::kafka::offsets::OffsetTracker;
+use crate::adapters::kafka::positions::Start;
+use crate::adapters::kafka::record::{Completion, Lease, Record};
+
+/// The partitions that are ours, and everything that is held.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    topic: String,
+    partitions: HashMap<i32, Held>,
+    generation: u64,
+    /// Records that are held, those of partitions that have left included.
+    pub(crate) records: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+}
+
+/// A partition that is ours.
+#[derive(Debug)]
+struct Held {
+    lease: Arc<Lease>,
+    offsets: OffsetTracker,
+    /// Records that are out: handed over and not let go.
+    records_out: usize,
+    /// The position that the group has; `None` where it has none yet.
+    committed: Option<i64>,
+}
+
+impl Holdings {
+    pub(crate) fn of(topic: &str) -> Self {
+        Self { topic: topic.to_owned(), partitions: HashMap::new(), generation: 0, records: 0, bytes: 0 }
+    }
+
+    /// The numbers of our partitions.
+    pub(crate) fn partitions(&self) -> Vec<i32> {
+        self.partitions.keys().copied().collect()
+    }
+
+    /// How many partitions are ours.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Takes partitions, each from its start, as a new generation.
+    pub(crate) fn take(&mut self, starts: &[Start]) {
+        self.generation += 1;
+        for start in starts {
+            let (partition, revoked) = (start.partition, CancellationToken::new());
+            let lease = Arc::new(Lease { partition, generation: self.generation, revoked });
+            let offsets = OffsetTracker::starting_at(start.offset);
+            let committed = start.is_committed.then_some(start.offset);
+            self.partitions.insert(partition, Held { lease, offsets, records_out: 0, committed });
+        }
+    }
+
+    /// Drops partitions. What is still out of them is only counted from now on.
+    pub(crate) fn drop_partitions(&mut self, leaving: &[i32]) {
+        self.partitions.retain(|partition, _| !leaving.contains(partition));
+    }
+
+    /// The lease of a partition, if it is ours.
+    pub(crate) fn lease(&self, partition: i32) -> Option<Arc<Lease>> {
+        self.partitions.get(&partition).map(|held| Arc::clone(&held.lease))
+    }
+
+    /// Counts a record. False where it was delivered before: it is let go at once, and counted off.
+    pub(crate) fn count(&mut self, record: &Record) -> bool {
+        self.records += 1;
+        self.bytes += record.bytes();
+        let Some(held) = self.partitions.get_mut(&record.lease.partition) else { return false };
+        held.records_out += 1;
+        held.offsets.deliver(record.offset)
+    }
+
+    /// Counts off a record that was let go. One of an earlier generation moves no watermark.
+    pub(crate) fn count_off(&mut self, completion: &Completion) {
+        self.records -= 1;
+        self.bytes -= completion.bytes;
+        let held = self.partitions.get_mut(&completion.lease.partition);
+        let Some(held) = held.filter(|held| held.lease.generation == completion.lease.generation) else { return };
+        held.records_out -= 1;
+        if completion.is_done {
+            held.offsets.done(completion.offset);
+        }
+    }
+
+    /// Says that nothing more of these partitions is to be started.
+    pub(crate) fn revoke_leases(&self, leaving: &[i32]) {
+        for held in leaving.iter().filter_map(|partition| self.partitions.get(partition)) {
+            held.lease.revoked.cancel();
+        }
+    }
+
+    /// Whether records of these partitions are still out.
+    pub(crate) fn is_any_out(&self, partitions: &[i32]) -> bool {
+        partitions.iter().filter_map(|partition| self.partitions.get(partition)).any(|held| held.records_out > 0)
+    }
+
+    /// These of our partitions, each at its watermark.
+    pub(crate) fn at_watermarks(&self, wanted: &[i32]) -> TopicPartitionList {
+        self.list(|held| wanted.contains(&held.lease.partition))
+    }
+
+    /// Those of these partitions whose watermark the group does not have yet.
+    pub(crate) fn uncommitted(&self, wanted: &[i32]) -> TopicPartitionList {
+        self.list(|held| wanted.contains(&held.lease.partition) && held.committed != Some(held.offsets.watermark()))
+    }
+
+    /// Notes the positions that the group has now.
+    pub(crate) fn note_committed(&mut self, list: &TopicPartitionList) {
+        for element in list.elements() {
+            let held = self.partitions.get_mut(&element.partition());
+            if let (Some(held), Offset::Offset(offset)) = (held, element.offset()) {
+                held.committed = Some(offset);
+            }
+        }
+    }
+
+    fn list(&self, wanted: impl Fn(&Held) -> bool) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(self.partitions.len());
+        for held in self.partitions.values().filter(|held| wanted(held)) {
+            let watermark = Offset::Offset(held.offsets.watermark());
+            list.add_partition_offset(&self.topic, held.lease.partition, watermark)
+                .expect("a watermark is never negative");
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use rdkafka::topic_partition_list::TopicPartitionListElem;
+
+    use super::*;
+
+    fn start(partition: i32, offset: i64) -> Start {
+        Start { partition, offset, is_committed: true }
+    }
+
+    fn completion(lease: &Arc<Lease>, offset: i64) -> Completion {
+        Completion { lease: Arc::clone(lease), offset, bytes: 0, is_done: true }
+    }
+
+    fn watermark(holdings: &Holdings) -> Option<Offset> {
+        holdings.uncommitted(&[7]).elements().first().map(TopicPartitionListElem::offset)
+    }
+
+    #[test]
+    fn a_completion_of_an_earlier_generation_moves_no_watermark() {
+        let mut holdings = Holdings::of("t");
+        let (completions, completed) = mpsc::channel();
+        holdings.take(&[start(7, 5)]);
+        let old = holdings.lease(7).expect("ours");
+        assert!(holdings.count(&Record::empty(&old, 5, &completions)));
+        holdings.drop_partitions(&[7]);
+        holdings.take(&[start(7, 5)]);
+        let new = holdings.lease(7).expect("ours again");
+        let record = Record::empty(&new, 5, &completions);
+        assert!(holdings.count(&record));
+        assert!(!holdings.count(&record), "a second delivery is not new");
+        holdings.count_off(&completion(&old, 5));
+        assert!(holdings.is_any_out(&[7]));
+        assert_eq!(watermark(&holdings), None, "the new holder has not finished it");
+        holdings.count_off(&completion(&new, 5));
+        assert_eq!(watermark(&holdings), Some(Offset::Offset(6)));
+        drop((record, completed));
+    }
+}
