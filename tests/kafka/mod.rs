@@ -3,5 +3,5 @@
 mod consumer;
 mod publisher;
 mod rebalance;
-pub mod support;
+mod support;
 mod topics;

@@ -7,7 +7,7 @@ use order_payments::ports::event_publisher::{EventPublisher, PublishError};
 use order_payments::ports::outbox::Position;
 use rdkafka::producer::FutureRecord;
 
-use crate::kafka::event_publisher as contract;
+use crate::contract::event_publisher as contract;
 use crate::kafka::support::{Cluster, DEADLINE};
 
 macro_rules! contract {
