@@ -138,3 +138,29 @@ pub(crate) async fn nothing_is_published_before_a_take_over(make: Maker<'_>) {
     assert!(matches!(refused, Err(PublishError::InDoubt { .. })), "{refused:?}");
     assert!(all(&publisher).await.events.is_empty());
 }
+
+/// The topic in memory keeps the same contract; the real one is held to it in `kafka::publisher`.
+mod memory {
+    use std::sync::Arc;
+
+    use order_payments::adapters::memory::event_publisher::{MemoryEventPublisher, MemoryTopic};
+
+    macro_rules! contract {
+        ($($name:ident),+ $(,)?) => {
+            $(#[tokio::test]
+            async fn $name() {
+                let topic: Arc<MemoryTopic> = Arc::default();
+                super::$name(&|| Arc::new(MemoryEventPublisher::new(Arc::clone(&topic)))).await;
+            })+
+        };
+    }
+
+    contract!(
+        what_is_published_is_found_as_it_was_sent,
+        the_outcomes_of_an_order_keep_their_order,
+        a_tail_goes_on_where_the_last_one_ended,
+        a_long_tail_is_read_in_stretches,
+        a_publisher_that_was_taken_over_publishes_nothing,
+        nothing_is_published_before_a_take_over,
+    );
+}

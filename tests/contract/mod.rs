@@ -1,7 +1,7 @@
 //! One suite for each port, which every adapter of it passes.
 
 mod database;
-pub mod event_publisher;
+pub(crate) mod event_publisher;
 mod order_repository;
 mod outbox;
 mod payment_gateway;

@@ -8,7 +8,7 @@ const DECLINE_SHARE: f64 = 0.05;
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// `count` orders, every tenth of which is delivered a second time some records later.
-pub fn requests(count: usize) -> Vec<(String, Option<Vec<u8>>)> {
+pub(crate) fn requests(count: usize) -> Vec<(String, Option<Vec<u8>>)> {
     let mut records: Vec<_> = (0..count).map(request).collect();
     for number in (0..count).step_by(10) {
         let later = (number + 7 * (number % 97)).min(records.len());

@@ -22,13 +22,13 @@ use crate::support::service::Setup;
 use crate::support::{eventually, unique};
 
 /// A real deployment of one test.
-pub struct Stage {
-    pub setup: Setup,
-    pub simulator: Simulator,
+pub(crate) struct Stage {
+    pub(crate) setup: Setup,
+    pub(crate) simulator: Simulator,
 }
 
 impl Stage {
-    pub async fn new(charge_flow: &'static str, decline_share: f64) -> Self {
+    pub(crate) async fn new(charge_flow: &'static str, decline_share: f64) -> Self {
         let provider = ProviderConfig { decline_share, ..ProviderConfig::default() };
         let config = SimulatorConfig { provider, ..SimulatorConfig::default() };
         let simulator = Simulator::start(config, Arc::new(SystemClock)).await.expect("a free port");
@@ -40,7 +40,7 @@ impl Stage {
     }
 
     /// Waits until every request is committed, no order is pending and every outcome is published.
-    pub async fn settled(&self, orders: usize, patience: Duration) {
+    pub(crate) async fn settled(&self, orders: usize, patience: Duration) {
         eventually("every order settled", patience, async || {
             let statuses = self.setup.database.statuses().await;
             let total: i64 = statuses.values().sum();
@@ -55,7 +55,7 @@ impl Stage {
     }
 
     /// Reads every witness.
-    pub async fn account(&self) -> Account {
+    pub(crate) async fn account(&self) -> Account {
         let mut outcomes: HashMap<String, Vec<String>> = HashMap::new();
         for seen in self.setup.topics.read(&self.setup.topics.outcomes) {
             let kind = seen.header("ce_type").expect("every outcome has a type").to_owned();
@@ -72,26 +72,26 @@ impl Stage {
 
 /// What the witnesses say.
 #[derive(Debug, PartialEq)]
-pub struct Account {
-    pub outcomes: HashMap<String, Vec<String>>,
-    pub statuses: BTreeMap<String, i64>,
-    pub ledger: Value,
-    pub dead_letters: usize,
+pub(crate) struct Account {
+    pub(crate) outcomes: HashMap<String, Vec<String>>,
+    pub(crate) statuses: BTreeMap<String, i64>,
+    pub(crate) ledger: Value,
+    pub(crate) dead_letters: usize,
 }
 
 impl Account {
     /// How many orders have exactly one outcome, of this type.
-    pub fn with_one(&self, kind: &str) -> i64 {
+    pub(crate) fn with_one(&self, kind: &str) -> i64 {
         let count = self.outcomes.values().filter(|kinds| kinds.as_slice() == [kind]).count();
         i64::try_from(count).expect("few orders")
     }
 
-    pub fn ledger(&self, name: &str) -> i64 {
+    pub(crate) fn ledger(&self, name: &str) -> i64 {
         self.ledger[name].as_i64().unwrap_or_else(|| panic!("the ledger has no {name}: {}", self.ledger))
     }
 
     /// Every order has one outcome, as the store and the gateway have it, and none was charged twice.
-    pub fn assert_balanced(&self, orders: i64) {
+    pub(crate) fn assert_balanced(&self, orders: i64) {
         let (paid, failed) = (self.with_one("payment-paid"), self.with_one("payment-failed"));
         assert_eq!(paid + failed, orders, "orders with exactly one outcome");
         assert_eq!(self.outcomes.len(), usize::try_from(orders).expect("positive"), "orders with any outcome");

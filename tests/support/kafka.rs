@@ -8,40 +8,41 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::support::{required_variable, unique};
 
-pub const PARTITIONS: i32 = 6;
+pub(crate) const PARTITIONS: i32 = 6;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Topics of one test on the real broker.
 #[derive(Clone, Debug)]
-pub struct Topics {
-    pub brokers: String,
-    pub requests: String,
-    pub outcomes: String,
-    pub dead_letters: String,
+pub(crate) struct Topics {
+    pub(crate) brokers: String,
+    pub(crate) requests: String,
+    pub(crate) outcomes: String,
+    pub(crate) dead_letters: String,
 }
 
 /// A record as a foreign reader sees it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub key: String,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Seen {
+    pub(crate) key: String,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 impl Topics {
     /// New, empty topics; the service creates those that it may.
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let brokers = required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS");
         let name = unique("flow");
         let topics = Self {
@@ -64,7 +65,7 @@ impl Topics {
     }
 
     /// Sends requests and waits until the broker has them all.
-    pub async fn send(&self, records: &[(String, Option<Vec<u8>>)]) {
+    pub(crate) async fn send(&self, records: &[(String, Option<Vec<u8>>)]) {
         let producer: FutureProducer = self
             .client()
             .set("message.max.bytes", "1040000")
@@ -89,7 +90,7 @@ impl Topics {
     }
 
     /// Everything on a topic that a reader of committed records sees; nothing where it does not exist.
-    pub fn read(&self, topic: &str) -> Vec<Seen> {
+    pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", unique("reader"))
@@ -98,7 +99,7 @@ impl Topics {
             .set("enable.auto.commit", "false")
             .create()
             .expect("a lawful configuration");
-        let positions = self.all_partitions(&consumer, topic, Offset::Beginning);
+        let positions = Self::all_partitions(&consumer, topic, Offset::Beginning);
         consumer.assign(&positions).expect("partitions can be assigned");
         let (mut open, mut seen, deadline) = (positions.count(), Vec::new(), Instant::now() + PATIENCE);
         while open > 0 {
@@ -120,16 +121,16 @@ impl Topics {
     }
 
     /// Sets a group without members back to the start of the request topic.
-    pub fn rewind(&self, group: &str) {
+    pub(crate) fn rewind(&self, group: &str) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
-        let start = self.all_partitions(&consumer, &self.requests, Offset::Offset(0));
+        let start = Self::all_partitions(&consumer, &self.requests, Offset::Offset(0));
         consumer.commit(&start, CommitMode::Sync).expect("the group has no members");
     }
 
     /// Records of the request topic that the group has not committed yet.
-    pub fn lag(&self, group: &str) -> i64 {
+    pub(crate) fn lag(&self, group: &str) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
-        let wanted = self.all_partitions(&consumer, &self.requests, Offset::Invalid);
+        let wanted = Self::all_partitions(&consumer, &self.requests, Offset::Invalid);
         let committed = consumer.committed_offsets(wanted, PATIENCE).expect("the broker answers");
         let behind = committed.elements().into_iter().map(|partition| {
             let marks = consumer.fetch_watermarks(&self.requests, partition.partition(), PATIENCE);
@@ -139,10 +140,10 @@ impl Topics {
         behind.sum()
     }
 
-    fn all_partitions(&self, consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
+    fn all_partitions(consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let mut partitions = TopicPartitionList::new();
-        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
             partitions.add_partition_offset(topic, partition.id(), offset).expect("a lawful offset");
         }
         partitions

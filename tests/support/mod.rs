@@ -1,8 +1,8 @@
 //! What the tests stand on: real servers, the real program, and witnesses independent of both.
 
-pub mod kafka;
-pub mod postgres;
-pub mod service;
+pub(crate) mod kafka;
+pub(crate) mod postgres;
+pub(crate) mod service;
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// Reads a variable that `tests/services.sh` sets. A missing server fails the test that needs it.
 #[expect(clippy::disallowed_methods, reason = "the tests' servers are named by the environment")]
-pub fn required_variable(name: &str) -> String {
+pub(crate) fn required_variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
 }
 
 /// Waits until `condition` gives a value, or fails the test after `patience`.
-pub async fn eventually<T>(what: &str, patience: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, patience: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience;
     let mut glances = tokio::time::interval(GLANCE);
     loop {
@@ -29,6 +29,6 @@ pub async fn eventually<T>(what: &str, patience: Duration, mut condition: impl A
 }
 
 /// A name that no other test has.
-pub fn unique(prefix: &str) -> String {
+pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", uuid::Uuid::new_v4().simple())
 }

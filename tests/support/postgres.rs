@@ -8,13 +8,13 @@ use crate::support::{required_variable, unique};
 
 /// A database of one test.
 #[derive(Clone, Debug)]
-pub struct Database {
-    pub url: String,
+pub(crate) struct Database {
+    pub(crate) url: String,
 }
 
 impl Database {
     /// A new, empty database.
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let maintenance = required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL");
         let name = unique("flow").replace('-', "_");
         let mut connection = PgConnection::connect(&maintenance).await.expect("PostgreSQL answers");
@@ -26,14 +26,14 @@ impl Database {
     }
 
     /// How many orders have each status.
-    pub async fn statuses(&self) -> BTreeMap<String, i64> {
+    pub(crate) async fn statuses(&self) -> BTreeMap<String, i64> {
         let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
         let rows = sqlx::query("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&mut connection).await;
         rows.expect("the table is there").iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     /// How many orders are PAID or FAILED.
-    pub async fn settled(&self) -> i64 {
+    pub(crate) async fn settled(&self) -> i64 {
         self.statuses().await.into_iter().filter(|(status, _)| status != "PENDING").map(|(_, count)| count).sum()
     }
 }

@@ -16,16 +16,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What an instance of the service is told.
 #[derive(Clone, Debug)]
-pub struct Setup {
-    pub topics: Topics,
-    pub database: Database,
-    pub gateway_url: String,
-    pub group: String,
-    pub charge_flow: &'static str,
+pub(crate) struct Setup {
+    pub(crate) topics: Topics,
+    pub(crate) database: Database,
+    pub(crate) gateway_url: String,
+    pub(crate) group: String,
+    pub(crate) charge_flow: &'static str,
 }
 
 /// A running instance, and the file that holds its log.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
     folder: TempDir,
 }
@@ -54,13 +54,13 @@ impl Setup {
     }
 
     /// Creates the tables.
-    pub async fn migrate(&self) {
+    pub(crate) async fn migrate(&self) {
         let output = self.command(&["migrate"]).output().await.expect("the program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Starts an instance.
-    pub fn start(&self) -> Service {
+    pub(crate) fn start(&self) -> Service {
         let folder = TempDir::new().expect("a folder for the log");
         let log = std::fs::File::create(folder.path().join("log")).expect("a file for the log");
         let child = self.command(&["run"]).stderr(Stdio::from(log)).spawn().expect("the program starts");
@@ -70,13 +70,13 @@ impl Setup {
 
 impl Service {
     /// Everything that the instance has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let path: PathBuf = self.folder.path().join("log");
         std::fs::read_to_string(path).expect("the log is text")
     }
 
     /// Where the instance serves health and metrics.
-    pub async fn http_address(&self) -> String {
+    pub(crate) async fn http_address(&self) -> String {
         eventually("the instance saying where it serves HTTP", PATIENCE, async || {
             let log = self.log();
             let (_, address) = log.split_once("http.address=")?;
@@ -86,18 +86,18 @@ impl Service {
     }
 
     /// Waits for an instance that is to end by itself: its exit code and its log.
-    pub async fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) async fn end(mut self) -> (Option<i32>, String) {
         let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends by itself");
         (ended.expect("it can be waited for").code(), self.log())
     }
 
     /// `kill -9`.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it was running");
     }
 
     /// SIGTERM; the instance's log once it has ended well.
-    pub async fn stop(mut self) -> String {
+    pub(crate) async fn stop(mut self) -> String {
         let pid = self.child.id().expect("it is running").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill exists");
         assert!(sent.success());

@@ -93,8 +93,10 @@ impl EventPublisher for MemoryEventPublisher {
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
         let mut log = self.topic.log();
         let mut state = self.state();
-        if state.epoch != Some(log.epoch) {
-            return Err(PublishError::Fenced);
+        match state.epoch {
+            None => return Err(PublishError::InDoubt { detail: "this publisher has not taken over".to_owned() }),
+            Some(epoch) if epoch != log.epoch => return Err(PublishError::Fenced),
+            Some(_) => {}
         }
         let fault = state.faults.pop_front();
         if fault == Some(PublishFault::BeforeCommit) {
