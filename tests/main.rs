@@ -6,4 +6,5 @@ mod architecture;
 mod contract;
 mod flow;
 mod kafka;
+mod schemas;
 mod support;
