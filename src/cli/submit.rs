@@ -79,7 +79,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
 
 async fn confirm_first(on_the_way: &mut VecDeque<Sent>) -> anyhow::Result<()> {
     let Some(first) = on_the_way.pop_front() else { return Ok(()) };
-    first.confirm().await.context("sending the same requests again is safe: no order is paid twice")
+    first.confirm().await.context("not every request was sent (sending them again is safe: no order is paid twice)")
 }
 
 fn from_flags(args: &Args, options: &DecodeOptions) -> anyhow::Result<RequestRecord> {

@@ -33,8 +33,10 @@ pub struct RequestProducer {
 
 /// The record did not reach the topic, or it is not known whether it did. Sending it again is safe.
 #[derive(Debug, Error)]
-#[error("the request of key {key:?} was not confirmed by Kafka: {problem}")]
+#[error("topic {topic:?} did not confirm the request of key {key:?}: {problem}")]
 pub struct SendError {
+    /// The request topic.
+    pub topic: String,
     /// The record's key.
     pub key: String,
     /// What the client said.
@@ -63,8 +65,11 @@ impl RequestProducer {
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         let message = FutureRecord::to(&self.topic).key(&record.key).payload(&record.payload).headers(headers);
         match self.producer.send_result(message) {
-            Ok(delivery) => Ok(Sent { key: record.key.clone(), delivery }),
-            Err((problem, _)) => Err(SendError { key: record.key.clone(), problem: problem.to_string() }),
+            Ok(delivery) => Ok(Sent { topic: self.topic.clone(), key: record.key.clone(), delivery }),
+            Err((problem, _)) => {
+                let (topic, key) = (self.topic.clone(), record.key.clone());
+                Err(SendError { topic, key, problem: problem.to_string() })
+            }
         }
     }
 }
@@ -79,6 +84,7 @@ impl Drop for RequestProducer {
 
 /// A record on its way.
 pub struct Sent {
+    topic: String,
     key: String,
     delivery: DeliveryFuture,
 }
@@ -94,6 +100,6 @@ impl Sent {
             Ok(Err((problem, _))) => problem.to_string(),
             Err(_) => "the client was closed".to_owned(),
         };
-        Err(SendError { key: self.key, problem })
+        Err(SendError { topic: self.topic, key: self.key, problem })
     }
 }
