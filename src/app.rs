@@ -217,6 +217,7 @@ impl App {
         let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka)?);
         let policy = RelayPolicy {
             name: Uuid::new_v4().to_string(),
+            topic: self.kafka.outcome_topic.clone(),
             batch_size: relay.batch_size,
             lease: relay.lease,
             poll_interval: relay.poll_interval,

@@ -149,7 +149,7 @@ fn outcome_event(message: &BorrowedMessage<'_>) -> Option<OutcomeEvent> {
     let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     Some(OutcomeEvent {
         id: EventId::from_uuid(Uuid::parse_str(find("ce_id")?).ok()?),
-        kind: OutcomeKind::from_event_type(find("ce_type")?)?,
+        event_type: OutcomeKind::from_event_type(find("ce_type")?)?.event_type().to_owned(),
         order_id: std::str::from_utf8(message.key()?).ok()?.parse().ok()?,
         payload: message.payload()?.to_vec(),
         headers,
