@@ -102,7 +102,7 @@ async fn an_order_met_again_is_as_far_as_it_was(database: &Database) {
     assert_eq!(again().await, Begun::Met(Standing::Armed(armed.clone())));
     let unresolved = armed.payment().unresolved();
     store.park(&unresolved, Some(NOW)).await.expect("parked");
-    assert_eq!(again().await, Begun::Met(Standing::Parked(unresolved)));
+    assert_eq!(again().await, Begun::Met(Standing::Parked(unresolved.payment)));
     let settlement = paid(&armed);
     store.settle(&settlement).await.expect("settled");
     assert_eq!(again().await, Begun::Met(Standing::Settled(settlement.outcome.order)));

@@ -15,7 +15,7 @@ use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{OrderRow, as_asked, readable_payments, tally_of};
 use crate::adapters::sql::stored_columns;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, Settlement};
+use crate::domain::payment::{ChargeFlow, Payment, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
@@ -64,8 +64,8 @@ impl OrderRepository for PostgresOrderRepository {
         self.settle.call(settlement.clone()).await
     }
 
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        self.park.call(Waiting { payment: payment.clone(), due }).await
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        self.park.call(Waiting { transition: transition.clone(), due }).await
     }
 
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {

@@ -12,7 +12,7 @@ use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{latest, stored};
 use crate::adapters::sqlite::steps::{Arm, Begin, ClaimDue, Park, Save, Settle};
 use crate::domain::order::{Order, OrderId};
-use crate::domain::payment::{ChargeFlow, Payment, Settlement};
+use crate::domain::payment::{ChargeFlow, Payment, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
@@ -54,8 +54,8 @@ impl OrderRepository for SqliteOrderRepository {
         self.write(Settle(settlement.clone())).await
     }
 
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        self.write(Park { payment: payment.clone(), due }).await
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        self.write(Park { transition: transition.clone(), due }).await
     }
 
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {

@@ -13,12 +13,14 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::provider::{Provider, ProviderConfig};
 use crate::adapters::simulator::request::Operation as Request;
+use crate::adapters::wire::outcome::encode;
 use crate::application::reconcile::{NEXT_LOOK_AFTER, Reconcile};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::money::Money;
 use crate::domain::order::OrderStatus;
-use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Repository, StoredOrder, Tally};
+use crate::domain::outcome::FailureCategory;
+use crate::ports::order_repository::{Repository, StoredOrder, Tally, UNATTENDED_AFTER};
+use crate::ports::outbox::{FoundEvent, Outbox};
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -33,11 +35,12 @@ enum Step {
     Park,
 }
 
-/// Whether the step was stored before the process lost its database.
+/// Whether the step was stored before the process lost its database, or its data was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Before,
     After,
+    Refused,
 }
 
 /// A repository whose connection is lost at one step, once.
@@ -49,6 +52,10 @@ struct Cuttable {
 impl Cuttable {
     fn is_cut(&self, step: Step, cut: Cut) -> Result<(), RepositoryError> {
         let mut next = self.cut.lock().expect("not poisoned");
+        if cut == Cut::Before && *next == Some((step, Cut::Refused)) {
+            *next = None;
+            return Err(RepositoryError::Refused { order_id: "ord_1".to_owned(), source: "too long".into() });
+        }
         if *next == Some((step, cut)) {
             *next = None;
             return Err(RepositoryError::Unavailable("the connection was cut".into()));
@@ -94,9 +101,9 @@ impl OrderRepository for Cuttable {
         let settling = self.inner.settle(settlement).await?;
         self.is_cut(Step::Settle, Cut::After).map(|()| settling)
     }
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
         self.is_cut(Step::Park, Cut::Before)?;
-        self.inner.park(payment, due).await?;
+        self.inner.park(transition, due).await?;
         self.is_cut(Step::Park, Cut::After)
     }
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {
@@ -140,6 +147,18 @@ impl Stage {
         ));
         let reconcile = Reconcile::new(repository, gateway, time, Arc::clone(&service));
         Self { clock, orders, provider, service, reconcile }
+    }
+
+    /// Another service has told of the order's end, as reading the topic finds out.
+    async fn adopt(&self, told: OrderStatus) {
+        let payment = Payment::first(Arc::new(request()), ChargeFlow::OneStep, START);
+        let settlement = match told {
+            OrderStatus::Paid => payment.paid("pi_other".parse().expect("a token"), START),
+            _ => payment.failed(reason(), START),
+        };
+        let event = encode(&settlement.expect("pending").outcome);
+        let found = [FoundEvent { event, partition: 0, offset: 0 }];
+        self.orders.inner.adopt("outcomes", &found, &[]).await.expect("memory answers");
     }
 
     async fn status(&self) -> OrderStatus {
@@ -191,6 +210,11 @@ fn request_with(method: &str) -> PaymentRequest {
 
 fn request() -> PaymentRequest {
     request_with("pm_card_visa")
+}
+
+fn reason() -> FailureReason {
+    let message = "the card is not known".to_owned();
+    FailureReason { code: "resource_missing".to_owned(), category: FailureCategory::InvalidPaymentMethod, message }
 }
 
 fn declined() -> PaymentRequest {
@@ -380,4 +404,56 @@ async fn a_stored_order_can_be_paid_by_its_id() {
     stage.service.handle(&request()).await.expect("nothing fails");
     assert!(matches!(stage.service.process_payment(&id).await, Ok(Settled::Before(_))));
     stage.assert_settled(OrderStatus::Paid).await;
+}
+
+#[tokio::test]
+async fn a_late_refusal_fails_no_order_that_another_worker_charges() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    let begin = async || stage.orders.begin(&request(), ChargeFlow::TwoStep, START).await.expect("memory answers");
+    let (Begun::Prepare(late), Begun::Prepare(quick)) = (begin().await, begin().await) else { panic!("both prepare") };
+    let Ok(Preparation::Prepared(reference)) = stage.service.gateway.prepare(&quick).await else { panic!("prepared") };
+    let armed = stage.orders.arm(&quick, &reference, START).await.expect("memory answers");
+    let Standing::Armed(armed) = armed else { panic!("it may be charged") };
+    assert!(matches!(stage.service.fail(&late, reason()).await, Ok(Settled::Later(_))));
+    assert_eq!((stage.status().await, stage.state().await), (OrderStatus::Pending, "CONFIRMING"));
+    assert!(matches!(stage.service.charge(&armed).await, Ok(Settled::Now(_))));
+    stage.assert_settled(OrderStatus::Paid).await;
+}
+
+#[tokio::test]
+async fn a_payment_whose_worker_died_is_paid_by_reconciliation() {
+    for (flow, step) in
+        FLOWS.into_iter().flat_map(|flow| [(flow, (Step::Begin, Cut::After)), (flow, (Step::Settle, Cut::Before))])
+    {
+        let stage = Stage::new(flow);
+        *stage.orders.cut.lock().expect("not poisoned") = Some(step);
+        assert!(stage.service.handle(&request()).await.is_err(), "and the record never comes again");
+        assert_eq!(stage.reconcile_after(UNATTENDED_AFTER).await, 1, "{flow:?} {step:?}");
+        stage.assert_settled(OrderStatus::Paid).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_other_end_was_told_is_reviewed_and_never_due() {
+    for (request, told) in [(request(), OrderStatus::Failed), (declined(), OrderStatus::Paid)] {
+        let stage = Stage::new(ChargeFlow::TwoStep);
+        stage.adopt(told).await;
+        assert!(matches!(stage.service.handle(&request).await, Ok(Settled::Later(_))));
+        assert_eq!((stage.status().await, stage.state().await), (OrderStatus::Pending, "REVIEW"));
+        assert_eq!(stage.orders.inner.unpublished(10).await.expect("memory answers"), []);
+        assert_eq!(stage.reconcile_after(UNATTENDED_AFTER).await, 0);
+        assert_eq!(stage.state().await, "REVIEW");
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_never_begun_is_unstorable() {
+    for (step, is_given_up) in [(Step::Begin, true), (Step::Arm, false), (Step::Settle, false)] {
+        let stage = Stage::new(ChargeFlow::TwoStep);
+        *stage.orders.cut.lock().expect("not poisoned") = Some((step, Cut::Refused));
+        let told = stage.service.handle(&request()).await.expect_err("the database refuses");
+        assert_eq!(matches!(told, ProcessError::Unstorable(_)), is_given_up, "{step:?}: {told:?}");
+        stage.service.handle(&request()).await.expect("the database takes it now");
+        stage.assert_settled(OrderStatus::Paid).await;
+    }
 }
