@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::domain::order::{Order, OrderError, OrderId};
 use crate::domain::outcome::FailureReason;
 use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState, Settlement, Transition};
-use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
+use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{Begun, OrderRepository, RepositoryError, Settling, Standing};
@@ -133,7 +133,8 @@ impl ProcessPayment {
         }
         let method = self.policy.default_payment_method.clone();
         let payment_method = method.ok_or_else(|| ProcessError::NoPaymentMethod(id.clone()))?;
-        let origin = Origin::default();
+        let assumed = Assumed { payment_method: true, ..Assumed::default() };
+        let origin = Origin { assumed, ..Origin::default() };
         self.handle(&PaymentRequest { order: stored.order, payment_method, customer: None, origin }).await
     }
 

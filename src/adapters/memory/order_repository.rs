@@ -88,14 +88,14 @@ impl OrderRepository for MemoryOrderRepository {
         flow: ChargeFlow,
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
-        let order = pending(&request.order);
+        let order = request.order.unsettled();
         let mut tables = self.tables();
         let new = || Entry { order: order.clone(), attempts: Vec::new() };
         let entry = tables.orders.entry(order.id().clone()).or_insert_with(new);
         if let Some(begun) = entry.as_stored().met_by(request, now) {
             return Ok(begun);
         }
-        let request = PaymentRequest { order, ..request.clone() };
+        let request = request.decided_for(entry.order.clone());
         let payment = Payment::first(Arc::new(request), flow, now);
         entry.attempts.push(Waiting { payment: payment.clone(), due: Some(now.plus(UNATTENDED_AFTER)) });
         Ok(Begun::met(payment, now))
@@ -226,10 +226,6 @@ impl Waiting {
         let rests = matches!(payment.state, Succeeded { .. } | Canceled { .. } | Review { .. });
         self.due = if rests { None } else { due.or(self.due) };
     }
-}
-
-fn pending(order: &Order) -> Order {
-    Order::new(order.id().clone(), order.customer_email().clone(), order.total_amount())
 }
 
 fn refused(id: &OrderId, why: &str) -> RepositoryError {

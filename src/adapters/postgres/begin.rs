@@ -48,9 +48,10 @@ pub(in crate::adapters::postgres) struct Begin {
 
 /// One call of it.
 pub(in crate::adapters::postgres) struct Asked {
-    pub(in crate::adapters::postgres) request: Arc<PaymentRequest>,
-    pub(in crate::adapters::postgres) flow: ChargeFlow,
-    pub(in crate::adapters::postgres) now: Timestamp,
+    request: PaymentRequest,
+    /// What is stored where the order is new.
+    first: Payment,
+    now: Timestamp,
 }
 
 /// An order and its first attempt as they would be stored.
@@ -71,13 +72,13 @@ impl Step for Begin {
     }
 
     async fn execute(&self, batch: &[Arc<Asked>]) -> Result<Vec<Result<Begun, RepositoryError>>, DatabaseFault> {
-        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first())).collect();
+        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first)).collect();
         let new = self.store_new(&firsts).await?;
         let mut met = self.meet(batch, &new).await?;
         let answer = |asked: &Arc<Asked>| {
             let id = asked.request.order.id();
             if new.contains(id.as_str()) {
-                return Ok(Begun::met(asked.first(), asked.now));
+                return Ok(Begun::met(asked.first.clone(), asked.now));
             }
             let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
             stored.met_by(&asked.request, asked.now).ok_or_else(|| refused(id, NOT_BEGUN))
@@ -156,7 +157,7 @@ impl Begin {
         };
         let saved: Vec<_> = old.iter().filter(lacks_attempt).collect();
         if !saved.is_empty() {
-            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first())).collect();
+            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first)).collect();
             self.store_attempts(&firsts).await?;
             let ids: Vec<_> = saved.iter().map(|asked| Self::key(asked)).collect();
             met.extend(latest(&self.pool, &ids).await?);
@@ -166,8 +167,9 @@ impl Begin {
 }
 
 impl Asked {
-    fn first(&self) -> Payment {
-        Payment::first(Arc::clone(&self.request), self.flow, self.now)
+    pub(in crate::adapters::postgres) fn new(request: &PaymentRequest, flow: ChargeFlow, now: Timestamp) -> Self {
+        let decided = request.decided_for(request.order.unsettled());
+        Self { request: request.clone(), first: Payment::first(Arc::new(decided), flow, now), now }
     }
 }
 

@@ -1,12 +1,11 @@
 //! The repository's contract, call by call: changes go to the writer, questions to a reader.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::rows::{as_asked, tally_of};
+use crate::adapters::sql::rows::tally_of;
 use crate::adapters::sql::stored_columns;
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{latest, stored};
@@ -38,7 +37,7 @@ impl OrderRepository for SqliteOrderRepository {
         flow: ChargeFlow,
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
-        self.write(Begin { request: Arc::new(as_asked(request)), flow, now }).await
+        self.write(Begin { request: request.clone(), flow, now }).await
     }
 
     async fn arm(

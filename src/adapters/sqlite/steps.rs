@@ -46,7 +46,7 @@ impl Write for Save {
 
 /// `begin`.
 pub(in crate::adapters::sqlite) struct Begin {
-    pub(in crate::adapters::sqlite) request: Arc<PaymentRequest>,
+    pub(in crate::adapters::sqlite) request: PaymentRequest,
     pub(in crate::adapters::sqlite) flow: ChargeFlow,
     pub(in crate::adapters::sqlite) now: Timestamp,
 }
@@ -60,15 +60,17 @@ impl Write for Begin {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<Begun, RepositoryError> {
-        match latest(&mut *db, self.request.order.id()).await? {
-            Some(stored) => {
-                if let Some(begun) = stored.met_by(&self.request, self.now) {
-                    return Ok(begun);
-                }
+        let order = if let Some(stored) = latest(&mut *db, self.request.order.id()).await? {
+            if let Some(begun) = stored.met_by(&self.request, self.now) {
+                return Ok(begun);
             }
-            None => insert_order(db, &self.request.order).await?,
-        }
-        let payment = Payment::first(Arc::clone(&self.request), self.flow, self.now);
+            stored.order
+        } else {
+            let order = self.request.order.unsettled();
+            insert_order(&mut *db, &order).await?;
+            order
+        };
+        let payment = Payment::first(Arc::new(self.request.decided_for(order)), self.flow, self.now);
         insert_payment(db, &payment).await?;
         Ok(Begun::met(payment, self.now))
     }

@@ -19,9 +19,9 @@ impl StoredOrder {
     pub fn met_by(&self, request: &PaymentRequest, now: Timestamp) -> Option<Begun> {
         let contradicts = || Some(Begun::Contradicts(Box::new(self.order.clone())));
         match &self.payment {
-            Some(payment) if payment.request.has_same_terms_as(request) => Some(Begun::met(payment.clone(), now)),
+            Some(payment) if request.has_same_terms_as(&payment.request) => Some(Begun::met(payment.clone(), now)),
             None if self.order.status() != OrderStatus::Pending => contradicts(), // Settled by no payment of ours.
-            None if self.order.has_same_terms_as(&request.order) => None,
+            None if request.is_for(&self.order) => None,
             _ => contradicts(),
         }
     }
