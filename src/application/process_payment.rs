@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 
 use crate::domain::order::{Order, OrderError, OrderId};
 use crate::domain::outcome::FailureReason;
-use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState, Settlement};
-use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
+use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState, Settlement, Transition};
+use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
+use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{Begun, OrderRepository, RepositoryError, Settling, Standing};
 use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, PaymentGateway, Preparation};
@@ -103,18 +104,19 @@ impl ProcessPayment {
     /// [`ProcessError`]. Nothing is lost: what was stored is resumed by the next call.
     pub async fn handle(&self, request: &PaymentRequest) -> Result<Settled, ProcessError> {
         let begun = self.orders.begin(request, self.policy.flow, self.clock.now()).await;
-        let standing = match begun.map_err(|error| storing(request.order.id(), error))? {
+        let standing = match begun.map_err(|error| beginning(request.order.id(), error))? {
             Begun::Prepare(payment) => match self.gateway.prepare(&payment).await {
                 Ok(Preparation::Prepared(reference)) => self.arm(&payment, &reference).await?,
                 Ok(Preparation::Refused(reason)) => return self.fail(&payment, reason).await,
-                Err(trouble) => return self.put_off(&payment, trouble).await,
+                Err(trouble) => return self.wait_out(&payment, trouble).await,
             },
             Begun::Met(standing) => standing,
             Begun::Contradicts(stored) => return Err(ProcessError::Contradicts(stored)),
         };
         match standing {
             Standing::Armed(armed) => self.charge(&armed).await,
-            Standing::Parked(payment) => self.leave_to_reconciliation(&payment).await,
+            // It waits, or its keys are too old to go on: it is due, or under review.
+            Standing::Parked(payment) => Ok(Settled::Later(payment.order().id().clone())),
             Standing::Settled(order) => Ok(Settled::Before(order)),
         }
     }
@@ -131,7 +133,8 @@ impl ProcessPayment {
         }
         let method = self.policy.default_payment_method.clone();
         let payment_method = method.ok_or_else(|| ProcessError::NoPaymentMethod(id.clone()))?;
-        let origin = Origin::default();
+        let assumed = Assumed { payment_method: true, ..Assumed::default() };
+        let origin = Origin { assumed, ..Origin::default() };
         self.handle(&PaymentRequest { order: stored.order, payment_method, customer: None, origin }).await
     }
 
@@ -139,38 +142,43 @@ impl ProcessPayment {
     pub(crate) async fn charge(&self, armed: &Armed) -> Result<Settled, ProcessError> {
         match self.gateway.charge(armed).await {
             Ok(charge) => self.conclude(armed.payment(), charge).await,
-            Err(trouble) => self.put_off(armed.payment(), trouble).await,
+            Err(trouble) => self.wait_out(armed.payment(), trouble).await,
         }
     }
 
     /// Does what the gateway's answer about a payment asks for.
     pub(crate) async fn conclude(&self, payment: &Payment, charge: Charge) -> Result<Settled, ProcessError> {
         match charge {
-            Charge::Approved(reference) => self.settle(payment.paid(reference, self.clock.now())).await,
-            Charge::Declined { reference, reason } => self.fence(&payment.fencing(reference, reason)).await,
+            Charge::Approved(reference) => self.settle(payment, payment.paid(reference, self.clock.now())).await,
+            Charge::Declined { reference, reason } => {
+                let fencing = payment.fencing(reference, reason);
+                // The decline is durable before anything is built on it: a crash here loses no reason.
+                self.park(&fencing).await?;
+                self.cancel(&fencing.payment).await
+            }
             // Neither leaves anything behind that could still be charged.
             Charge::Refused(reason) | Charge::Canceled(reason) => self.fail(payment, reason).await,
             Charge::Pending => self.park(&payment.unresolved()).await,
         }
     }
 
-    /// Fails a declined order once its charge is seen to be impossible, and not before.
-    pub(crate) async fn fence(&self, fencing: &Payment) -> Result<Settled, ProcessError> {
+    /// Fails a declined order, stored as FENCING, once its charge is seen to be impossible.
+    pub(crate) async fn cancel(&self, fencing: &Payment) -> Result<Settled, ProcessError> {
+        let order_id = fencing.order().id();
         let PaymentState::Fencing { armament, reason } = &fencing.state else {
-            return self.leave_to_reconciliation(fencing).await;
+            return Ok(Settled::Later(order_id.clone()));
         };
         let Some(reference) = armament.reference.as_ref().filter(|_| self.gateway.capabilities().cancels) else {
             let finding = "declined, and the gateway cannot make sure that no charge follows".to_owned();
             return self.review(fencing, finding).await;
         };
-        // The decline is durable before anything is built on it: a crash here loses no reason.
-        self.park(fencing).await?;
         match self.gateway.cancel(fencing, reference).await {
             Ok(Cancellation::Canceled) => self.fail(fencing, reason.clone()).await,
-            Ok(Cancellation::Succeeded(reference)) => self.settle(fencing.paid(reference, self.clock.now())).await,
+            Ok(Cancellation::Succeeded(reference)) => {
+                self.settle(fencing, fencing.paid(reference, self.clock.now())).await
+            }
             Err(GatewayError::Contradiction { detail }) => self.review(fencing, detail).await,
             Err(trouble) => {
-                let order_id = fencing.order().id();
                 tracing::warn!(order.id = %order_id, %trouble, "order {order_id} was declined; its charge is not canceled yet and will be later");
                 Ok(Settled::Later(order_id.clone()))
             }
@@ -183,10 +191,14 @@ impl ProcessPayment {
     }
 
     async fn fail(&self, payment: &Payment, reason: FailureReason) -> Result<Settled, ProcessError> {
-        self.settle(payment.failed(reason, self.clock.now())).await
+        self.settle(payment, payment.failed(reason, self.clock.now())).await
     }
 
-    async fn settle(&self, settlement: Result<Settlement, OrderError>) -> Result<Settled, ProcessError> {
+    async fn settle(
+        &self,
+        payment: &Payment,
+        settlement: Result<Settlement, OrderError>,
+    ) -> Result<Settled, ProcessError> {
         let settlement = match settlement {
             Ok(settlement) => settlement,
             Err(OrderError::NotPending { id, .. }) => return Ok(Settled::Later(id)),
@@ -200,6 +212,14 @@ impl ProcessPayment {
                 Ok(Settled::Now(order.clone()))
             }
             Settling::Before => Ok(Settled::Before(order.clone())),
+            Settling::MovedOn => {
+                tracing::warn!(
+                    order.id = %order.id(), payment.reference = ?settlement.payment.reference(),
+                    "order {} is not {} yet: its payment was moved on meanwhile, or is under review",
+                    order.id(), order.status(),
+                );
+                Ok(Settled::Later(order.id().clone()))
+            }
             Settling::Contradicts(stored) => {
                 // A settled order never changes, whatever is learnt later: a person has to look.
                 tracing::error!(
@@ -209,11 +229,19 @@ impl ProcessPayment {
                 );
                 Ok(Settled::Before(stored))
             }
+            Settling::ToldOtherwise => {
+                let reference = settlement.payment.reference().map_or("without a name", ProviderToken::as_str);
+                let finding = format!(
+                    "the payment ({reference}) makes the order {}, but the outcome topic tells otherwise already",
+                    order.status()
+                );
+                self.review(payment, finding).await
+            }
         }
     }
 
     /// What to do when the gateway gave no answer: look later, ask a person, or let the caller wait.
-    async fn put_off(&self, payment: &Payment, trouble: GatewayError) -> Result<Settled, ProcessError> {
+    async fn wait_out(&self, payment: &Payment, trouble: GatewayError) -> Result<Settled, ProcessError> {
         let order_id = payment.order().id();
         match trouble {
             GatewayError::Unknown { .. } => {
@@ -227,46 +255,37 @@ impl ProcessPayment {
         }
     }
 
+    /// Leaves the payment to reconciliation, which looks at it soon.
+    async fn park(&self, transition: &Transition) -> Result<Settled, ProcessError> {
+        self.store_waiting(transition, Some(self.clock.now().plus(self.policy.first_look_after))).await
+    }
+
+    /// Leaves the payment to a person; nothing more is sent for it.
     async fn review(&self, payment: &Payment, finding: String) -> Result<Settled, ProcessError> {
         let order_id = payment.order().id();
         tracing::error!(order.id = %order_id, finding, "order {order_id} needs a person: {finding}");
-        self.store_waiting(&payment.under_review(finding), Wait::ForAPerson).await
+        self.store_waiting(&payment.under_review(finding), None).await
     }
 
-    async fn park(&self, payment: &Payment) -> Result<Settled, ProcessError> {
-        self.store_waiting(payment, Wait::ForALook).await
-    }
-
-    async fn store_waiting(&self, payment: &Payment, wait: Wait) -> Result<Settled, ProcessError> {
-        let due = match wait {
-            Wait::ForALook => Some(self.clock.now().plus(self.policy.first_look_after)),
-            Wait::ForAPerson => None,
-        };
+    async fn store_waiting(&self, transition: &Transition, due: Option<Timestamp>) -> Result<Settled, ProcessError> {
+        let payment = &transition.payment;
         let order_id = payment.order().id();
-        self.orders.park(payment, due).await.map_err(|error| storing(order_id, error))?;
+        self.orders.park(transition, due).await.map_err(|error| storing(order_id, error))?;
         metrics::counter!("order_payments_payments_parked_total", "state" => payment.state.name()).increment(1);
         Ok(Settled::Later(order_id.clone()))
     }
-
-    /// A payment met too late to go on by itself: its keys are old. Those that wait already are left.
-    async fn leave_to_reconciliation(&self, payment: &Payment) -> Result<Settled, ProcessError> {
-        match payment.state {
-            PaymentState::Preparing | PaymentState::Confirming(_) => self.park(&payment.unresolved()).await,
-            _ => Ok(Settled::Later(payment.order().id().clone())),
-        }
-    }
 }
 
-enum Wait {
-    ForALook,
-    ForAPerson,
-}
-
-fn storing(order_id: &OrderId, error: RepositoryError) -> ProcessError {
+/// Only what was never begun can be given up for its data: later on a charge may be under way.
+fn beginning(order_id: &OrderId, error: RepositoryError) -> ProcessError {
     match error {
         RepositoryError::Refused { .. } => ProcessError::Unstorable(error),
-        source => ProcessError::Repository { order_id: order_id.to_string(), source },
+        error => storing(order_id, error),
     }
+}
+
+fn storing(order_id: &OrderId, source: RepositoryError) -> ProcessError {
+    ProcessError::Repository { order_id: order_id.to_string(), source }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Reconcile {
     async fn resolve(&self, payment: &Payment) -> Result<Settled, ProcessError> {
         match &payment.state {
             PaymentState::Preparing => self.process_payment.process_payment(payment.order().id()).await,
-            PaymentState::Fencing { .. } => self.process_payment.fence(payment).await,
+            PaymentState::Fencing { .. } => self.process_payment.cancel(payment).await,
             PaymentState::Confirming(_) | PaymentState::Unresolved(_) => self.look_up(payment).await,
             PaymentState::Succeeded { .. } | PaymentState::Canceled { .. } | PaymentState::Review { .. } => {
                 Ok(Settled::Later(payment.order().id().clone()))

@@ -184,6 +184,12 @@ impl Order {
         self.settled_as(OrderStatus::Failed)
     }
 
+    /// The same order as it is before it is settled, however far this copy of it is.
+    #[must_use]
+    pub fn unsettled(&self) -> Self {
+        Self { status: OrderStatus::Pending, ..self.clone() }
+    }
+
     /// Whether both speak of the same order with the same data, whatever its status.
     pub fn has_same_terms_as(&self, other: &Self) -> bool {
         self.id == other.id && self.customer_email == other.customer_email && self.total_amount == other.total_amount

@@ -126,19 +126,22 @@ impl PaymentState {
         }
     }
 
-    /// The names of the states that a waiting payment may be in for this state to replace them.
+    /// The names of the stored states that `next` may replace, for a caller who was told this one.
     ///
-    /// A late worker therefore cannot take a payment back: what was declined is not made unknown
-    /// again, what is under review is left to the reviewer, what is final stays final.
-    pub const fn replaceable(&self) -> &'static [&'static str] {
-        match self {
-            Self::Preparing => &["PREPARING"],
-            Self::Confirming(_) => &["PREPARING", "CONFIRMING"],
-            Self::Unresolved(_) => &["PREPARING", "CONFIRMING", "UNRESOLVED"],
-            Self::Fencing { .. } => &["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING"],
-            Self::Review { .. } | Self::Succeeded { .. } | Self::Canceled { .. } => {
-                &["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"]
+    /// Who saw PREPARING knows of no charge, so it decides nothing once someone else has armed the
+    /// payment. A decline is not made unknown again. What is under review is left to the reviewer, and
+    /// what is final stays final.
+    const fn replaced_by(&self, next: &Self) -> &'static [&'static str] {
+        match (self, next) {
+            (Self::Preparing, _) => &["PREPARING"],
+            (Self::Confirming(_) | Self::Unresolved(_) | Self::Fencing { .. }, Self::Unresolved(_)) => {
+                &["CONFIRMING", "UNRESOLVED"]
             }
+            (
+                Self::Confirming(_) | Self::Unresolved(_) | Self::Fencing { .. },
+                Self::Fencing { .. } | Self::Succeeded { .. } | Self::Canceled { .. } | Self::Review { .. },
+            ) => &["CONFIRMING", "UNRESOLVED", "FENCING"],
+            _ => &[],
         }
     }
 
@@ -215,26 +218,23 @@ impl Payment {
     }
 
     /// This attempt with its answer unknown: a charge may have been made.
-    #[must_use]
-    pub fn unresolved(&self) -> Self {
+    pub fn unresolved(&self) -> Transition {
         match self.state.armament() {
-            Some(armament) => self.moved_to(PaymentState::Unresolved(armament.clone())),
-            None => self.clone(), // Nothing was armed, so nothing is in doubt.
+            Some(armament) => self.becoming(PaymentState::Unresolved(armament.clone())),
+            None => self.becoming(self.state.clone()), // Nothing was armed, so nothing is in doubt.
         }
     }
 
     /// This attempt declined: to be canceled before the order may fail.
-    #[must_use]
-    pub fn fencing(&self, reference: ProviderToken, reason: FailureReason) -> Self {
+    pub fn fencing(&self, reference: ProviderToken, reason: FailureReason) -> Transition {
         let armed_at = self.state.armament().map_or(self.begun_at, |armament| armament.armed_at);
         let armament = Armament { armed_at, reference: Some(reference) };
-        self.moved_to(PaymentState::Fencing { armament, reason })
+        self.becoming(PaymentState::Fencing { armament, reason })
     }
 
     /// This attempt with facts that contradict each other.
-    #[must_use]
-    pub fn under_review(&self, finding: String) -> Self {
-        self.moved_to(PaymentState::Review { armament: self.state.armament().cloned(), finding })
+    pub fn under_review(&self, finding: String) -> Transition {
+        self.becoming(PaymentState::Review { armament: self.state.armament().cloned(), finding })
     }
 
     /// The end: the charge succeeded.
@@ -261,7 +261,12 @@ impl Payment {
     fn settled(&self, order: Order, state: PaymentState, verdict: Verdict, now: Timestamp) -> Settlement {
         let origin = self.request.origin.clone();
         let outcome = Outcome { order, verdict, attempt: self.attempt, occurred_at: now, origin };
-        Settlement { payment: self.moved_to(state), outcome }
+        let Transition { payment, replaces } = self.becoming(state);
+        Settlement { payment, replaces, outcome }
+    }
+
+    fn becoming(&self, state: PaymentState) -> Transition {
+        Transition { replaces: self.state.replaced_by(&state), payment: self.moved_to(state) }
     }
 
     fn moved_to(&self, state: PaymentState) -> Self {
@@ -282,11 +287,22 @@ impl Armed {
     }
 }
 
+/// A step of an attempt, to be stored only where that takes nothing back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The payment as it shall be.
+    pub payment: Payment,
+    /// The states that the stored payment may be in: those that whoever took this step knew of.
+    pub replaces: &'static [&'static str],
+}
+
 /// The end of an attempt and of its order, to be stored as one: payment, order and outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// The payment, SUCCEEDED or CANCELED.
     pub payment: Payment,
+    /// The states that the stored payment may be in, as in [`Transition`].
+    pub replaces: &'static [&'static str],
     /// The settled order and the event that tells of it.
     pub outcome: Outcome,
 }

@@ -53,6 +53,19 @@ pub struct Origin {
     pub traceparent: Option<String>,
     /// When the sender says that it asked.
     pub requested_at: Option<Timestamp>,
+    /// What it left to this service.
+    pub assumed: Assumed,
+}
+
+/// Which terms of a request are this service's defaults, because it did not name them. Never stored.
+///
+/// They contradict nothing: when the order was stored, the defaults may have been others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assumed {
+    /// The currency of the amount.
+    pub currency: bool,
+    /// What to charge.
+    pub payment_method: bool,
 }
 
 /// A request to pay an order, understood and checked.
@@ -69,11 +82,26 @@ pub struct PaymentRequest {
 }
 
 impl PaymentRequest {
-    /// Whether both ask for the same payment, whatever event brought them.
-    pub fn has_same_terms_as(&self, other: &Self) -> bool {
-        self.order.has_same_terms_as(&other.order)
-            && self.payment_method == other.payment_method
-            && self.customer == other.customer
+    /// Whether this request, as far as it says anything itself, asks for the payment that is stored.
+    pub fn has_same_terms_as(&self, stored: &Self) -> bool {
+        self.is_for(&stored.order)
+            && (self.origin.assumed.payment_method || self.payment_method == stored.payment_method)
+            && self.customer == stored.customer
+    }
+
+    /// Whether this request, as far as it says anything itself, is to pay that stored order.
+    pub fn is_for(&self, stored: &Order) -> bool {
+        let (asked, kept) = (self.order.total_amount(), stored.total_amount());
+        let same_amount = if self.origin.assumed.currency { asked.amount() == kept.amount() } else { asked == kept };
+        let same_customer = self.order.customer_email() == stored.customer_email();
+        self.order.id() == stored.id() && same_customer && same_amount
+    }
+
+    /// This request to pay that order, every term of it decided.
+    #[must_use]
+    pub fn decided_for(&self, order: Order) -> Self {
+        let origin = Origin { assumed: Assumed::default(), ..self.origin.clone() };
+        Self { order, origin, ..self.clone() }
     }
 }
 

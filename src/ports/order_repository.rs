@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::order::{Order, OrderId};
-use crate::domain::payment::{Armed, ChargeFlow, Payment, Settlement};
+use crate::domain::payment::{Armed, ChargeFlow, Payment, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 
@@ -32,6 +32,10 @@ pub trait Repository<Entity, Id>: Send + Sync {
     async fn get(&self, id: &Id) -> Result<Option<Entity>, RepositoryError>;
 }
 
+/// How long a new attempt is left to whoever began it. Longer than any step takes with all its
+/// retries, so that only the payments of the dead are looked at.
+pub const UNATTENDED_AFTER: Duration = Duration::from_mins(10);
+
 /// The orders, and how far the payment of each is.
 ///
 /// # Contract
@@ -43,10 +47,11 @@ pub trait Repository<Entity, Id>: Send + Sync {
 /// 5. `arm` accepts one reference per attempt; whoever comes later is told the stored one.
 /// 6. `settle` stores order, payment and exactly one outcome, or none of the three. A settled order
 ///    never changes.
-/// 7. `park` never takes a payment back: see [`PaymentState::replaceable`].
-/// 8. One call that is refused for its data fails alone, whatever else the adapter stores with it.
-///
-/// [`PaymentState::replaceable`]: crate::domain::payment::PaymentState::replaceable
+/// 7. `park` and `settle` never take a payment back: they replace the states alone that their caller
+///    knew of, as [`Transition::replaces`] says.
+/// 8. An attempt that was begun is due [`UNATTENDED_AFTER`] later, until it is settled or put under
+///    review, because whoever began it may have died. `park` may set another date, nothing removes it.
+/// 9. One call that is refused for its data fails alone, whatever else the adapter stores with it.
 #[async_trait]
 pub trait OrderRepository: Repository<Order, OrderId> {
     /// Stores the order and its first attempt where they are new, and says how far the order is.
@@ -59,7 +64,7 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     -> Result<Begun, RepositoryError>;
 
     /// Stores the gateway's object as the one that may be charged from now on: a compare-and-set on
-    /// "this attempt is PREPARING".
+    /// "this attempt is PREPARING". When it is due stays as it is.
     ///
     /// # Errors
     /// [`RepositoryError`]; the reference may have been stored. It must not be charged by this caller.
@@ -76,12 +81,14 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     /// [`RepositoryError`]; all of it may have been stored, or nothing. Repeat it.
     async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError>;
 
-    /// Stores a payment that has to wait, and when it is to be looked at again (`None`: by a person).
+    /// Stores a payment that has to wait, and when it is to be looked at again; where `due` is `None`,
+    /// that stays as it is. A payment under review waits for a person and is never due.
+    ///
     /// Where the stored payment may not be replaced by this one, nothing is stored and that is no error.
     ///
     /// # Errors
     /// [`RepositoryError`]; the state may have been stored, or not. Repeat it.
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError>;
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError>;
 
     /// Takes up to `limit` payments that are due at `now`, oldest first, and puts off each by `lease`,
     /// so that no other worker takes the same ones meanwhile.
@@ -151,26 +158,6 @@ pub enum Standing {
     Settled(Order),
 }
 
-impl Begun {
-    /// How far a stored payment is, judged by its state and the age of its keys.
-    pub fn met(payment: Payment, now: Timestamp) -> Self {
-        use crate::domain::idempotency::IdempotencyKey;
-        use crate::domain::order::OrderStatus;
-        use crate::domain::payment::PaymentState;
-
-        if payment.order().status() != OrderStatus::Pending {
-            return Self::Met(Standing::Settled(payment.order().clone()));
-        }
-        match &payment.state {
-            PaymentState::Preparing if IdempotencyKey::is_usable(payment.begun_at, now) => Self::Prepare(payment),
-            PaymentState::Confirming(_) => {
-                Self::Met(payment.as_armed(now).map_or(Standing::Parked(payment), Standing::Armed))
-            }
-            _ => Self::Met(Standing::Parked(payment)),
-        }
-    }
-}
-
 /// What became of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settling {
@@ -178,8 +165,14 @@ pub enum Settling {
     Stored,
     /// The order had this very end already; nothing was added.
     Before,
+    /// The order is PENDING, and its payment further than the caller knew: whoever moved it on will
+    /// settle it. Nothing was stored.
+    MovedOn,
     /// The order has the other end. Nothing was changed: a person must look.
     Contradicts(Order),
+    /// The order is PENDING, but its other end was found on the topic, told by someone else. Nothing
+    /// was stored: a person must look.
+    ToldOtherwise,
 }
 
 /// Why a repository could not answer.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use order_payments::adapters::wire::cloud_event::EventHeaders;
+use order_payments::adapters::wire::request::{DecodeOptions, Decoded, decode};
 use order_payments::domain::idempotency::IdempotencyKey;
 use order_payments::domain::order::OrderStatus;
 use order_payments::domain::payment::{ChargeFlow, PaymentState};
+use order_payments::domain::request::PaymentRequest;
 use order_payments::ports::order_repository::{Begun, RepositoryError, Settling, Standing, StoredOrder};
+use serde_json::json;
 
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
@@ -25,6 +29,8 @@ every_repository_keeps!(
     an_order_that_was_only_saved_gets_its_first_attempt,
     a_request_with_other_terms_contradicts,
     a_saved_order_with_other_terms_contradicts,
+    a_term_that_was_assumed_contradicts_nothing,
+    an_assumed_currency_is_the_stored_one,
     a_key_that_is_too_old_belongs_to_reconciliation,
     everything_of_a_request_is_kept,
     the_first_reference_is_kept,
@@ -102,7 +108,7 @@ async fn an_order_met_again_is_as_far_as_it_was(database: &Database) {
     assert_eq!(again().await, Begun::Met(Standing::Armed(armed.clone())));
     let unresolved = armed.payment().unresolved();
     store.park(&unresolved, Some(NOW)).await.expect("parked");
-    assert_eq!(again().await, Begun::Met(Standing::Parked(unresolved)));
+    assert_eq!(again().await, Begun::Met(Standing::Parked(unresolved.payment)));
     let settlement = paid(&armed);
     store.settle(&settlement).await.expect("settled");
     assert_eq!(again().await, Begun::Met(Standing::Settled(settlement.outcome.order)));
@@ -137,6 +143,42 @@ async fn a_saved_order_with_other_terms_contradicts(database: &Database) {
     assert_eq!(told.expect("an answer"), Begun::Contradicts(Box::new(order("ord_1"))));
     let stored = store.find(&id("ord_1")).await.expect("read").expect("stored");
     assert_eq!(stored.payment, None, "no attempt is stored for terms that nobody agreed on");
+}
+
+/// A record with these fields, read by a service with these defaults.
+fn requested(fields: &serde_json::Value, currency: &str, payment_method: &str) -> PaymentRequest {
+    let mut value = json!({ "order_id": "ord_1", "customer_email": "ada@example.com", "total_amount": "12.50" });
+    value.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+    let default_currency = Some(currency.parse().expect("a currency"));
+    let options = DecodeOptions { default_currency, default_payment_method: Some(token(payment_method)) };
+    match decode(None, Some(value.to_string().as_bytes()), &EventHeaders::gather([]), &options) {
+        Ok(Decoded::Request(request)) => *request,
+        other => panic!("no request: {other:?}"),
+    }
+}
+
+async fn a_term_that_was_assumed_contradicts_nothing(database: &Database) {
+    let store = database.open().await;
+    let begin = async |request: PaymentRequest| store.begin(&request, ChargeFlow::TwoStep, NOW).await.expect("begun");
+    let first = begin(requested(&json!({}), "EUR", "pm_old")).await;
+    assert_eq!(first, Begun::Prepare(stored_payment(&*store, "ord_1").await), "what was assumed is decided");
+    assert_eq!(begin(requested(&json!({}), "USD", "pm_new")).await, first, "as it was stored");
+    let said = json!({ "currency": "EUR", "payment_method": "pm_old" });
+    assert_eq!(begin(requested(&said, "USD", "pm_new")).await, first);
+    let contradictions =
+        [json!({ "currency": "USD" }), json!({ "payment_method": "pm_new" }), json!({ "total_amount": "12.51" })];
+    for fields in contradictions {
+        let told = begin(requested(&fields, "EUR", "pm_old")).await;
+        assert_eq!(told, Begun::Contradicts(Box::new(order("ord_1"))));
+    }
+}
+
+async fn an_assumed_currency_is_the_stored_one(database: &Database) {
+    let store = database.open().await;
+    store.save(&order("ord_1")).await.expect("saved");
+    let told = store.begin(&requested(&json!({}), "USD", "pm_1"), ChargeFlow::TwoStep, NOW).await.expect("begun");
+    assert_eq!(told, Begun::Prepare(stored_payment(&*store, "ord_1").await));
+    assert_eq!(stored_payment(&*store, "ord_1").await.order(), &order("ord_1"));
 }
 
 async fn a_key_that_is_too_old_belongs_to_reconciliation(database: &Database) {

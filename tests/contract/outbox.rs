@@ -27,7 +27,7 @@ every_repository_keeps!(
     an_unknown_event_that_is_found_is_stored_as_published,
     an_event_that_is_found_twice_is_one,
     a_settlement_that_was_told_before_publishes_nothing,
-    a_settlement_that_was_told_otherwise_contradicts,
+    a_settlement_that_was_told_otherwise_stores_nothing,
     one_relay_leads,
     a_lead_ends_with_its_lease,
     a_relay_that_resigns_frees_the_lead,
@@ -158,12 +158,12 @@ async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database
     assert_eq!(store.unpublished(10).await.expect("read"), []);
 }
 
-async fn a_settlement_that_was_told_otherwise_contradicts(database: &Database) {
+async fn a_settlement_that_was_told_otherwise_stores_nothing(database: &Database) {
     let store = database.open().await;
     let armed = armed(&*store, "ord_1").await;
     store.adopt(TOPIC, &[found(&encode(&paid(&armed).outcome), 0)], &[]).await.expect("adopted");
     let told = store.settle(&failed(&armed)).await.expect("an answer");
-    assert_eq!(told, Settling::Contradicts(paid(&armed).outcome.order));
+    assert_eq!(told, Settling::ToldOtherwise);
     let stored = store.get(&id("ord_1")).await.expect("read").expect("stored");
     assert_eq!(stored.status(), OrderStatus::Pending, "a person decides");
     assert_eq!(store.unpublished(10).await.expect("read"), []);

@@ -6,7 +6,7 @@ use order_payments::domain::money::Money;
 use order_payments::domain::order::{Order, OrderId};
 use order_payments::domain::outcome::{FailureCategory, FailureReason};
 use order_payments::domain::payment::{Armed, ChargeFlow, Payment, Settlement};
-use order_payments::domain::request::{Origin, PaymentRequest, ProviderToken};
+use order_payments::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::order_repository::{Begun, Standing};
 
@@ -42,6 +42,7 @@ pub(crate) fn request_for(order: Order) -> PaymentRequest {
         correlation_id: Some("cart \u{2764} 7".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         requested_at: Some(Timestamp::from_micros(NOW.as_micros() - 77)),
+        assumed: Assumed::default(),
     };
     PaymentRequest { order, payment_method: token("pm_card_visa"), customer: Some(token("cus_9")), origin }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use order_payments::domain::payment::{Armament, ChargeFlow, Payment, PaymentState};
-use order_payments::ports::order_repository::Tally;
+use order_payments::domain::payment::{Armament, ChargeFlow, Payment, PaymentState, Transition};
+use order_payments::domain::timestamp::Timestamp;
+use order_payments::ports::order_repository::{Settling, Tally, UNATTENDED_AFTER};
 
-use crate::contract::database::Database;
+use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
 use crate::contract::samples::{
     NOW, armed, begun, failed, first, id, order, paid, reason, request, stored_payment, token,
@@ -13,7 +14,9 @@ use crate::contract::samples::{
 
 every_repository_keeps!(
     a_parked_payment_keeps_everything_of_its_state,
-    a_parked_payment_is_never_taken_back,
+    a_payment_is_replaced_where_its_caller_knew_of_it,
+    an_end_that_the_payment_is_past_is_not_stored,
+    an_attempt_that_nobody_goes_on_with_becomes_due,
     parking_an_unknown_payment_is_no_error,
     due_payments_are_claimed_once_oldest_first,
     a_payment_that_waits_for_a_person_is_never_due,
@@ -31,40 +34,99 @@ async fn a_parked_payment_keeps_everything_of_its_state(database: &Database) {
         payment.fencing(token("pi_ord_1"), reason()),
         payment.under_review("two charges".to_owned()),
     ];
-    for payment in waiting {
-        store.park(&payment, None).await.expect("parked");
-        assert_eq!(stored_payment(&*store, "ord_1").await, payment);
+    for step in waiting {
+        store.park(&step, None).await.expect("parked");
+        assert_eq!(stored_payment(&*store, "ord_1").await, step.payment);
     }
     let unprepared = begun(&*store, "ord_2").await.under_review("no answer makes sense".to_owned());
     store.park(&unprepared, None).await.expect("parked");
-    assert_eq!(stored_payment(&*store, "ord_2").await, unprepared);
+    assert_eq!(stored_payment(&*store, "ord_2").await, unprepared.payment);
 }
 
-async fn a_parked_payment_is_never_taken_back(database: &Database) {
+async fn a_payment_is_replaced_where_its_caller_knew_of_it(database: &Database) {
     let store = database.open().await;
-    let armament = Armament { armed_at: NOW, reference: Some(token("pi_1")) };
-    let states = [
-        PaymentState::Preparing,
-        PaymentState::Confirming(armament.clone()),
-        PaymentState::Unresolved(armament.clone()),
-        PaymentState::Fencing { armament: armament.clone(), reason: reason() },
-        PaymentState::Review { armament: Some(armament), finding: "two charges".to_owned() },
-    ];
-    for (stored, from) in states.iter().enumerate() {
-        for (parked, to) in states.iter().enumerate() {
-            let payment = begun(&*store, &format!("ord_{stored}_{parked}")).await;
-            store.park(&Payment { state: from.clone(), ..payment.clone() }, None).await.expect("parked");
-            store.park(&Payment { state: to.clone(), ..payment.clone() }, None).await.expect("parked or left");
-            let kept = stored_payment(&*store, payment.order().id().as_str()).await.state;
-            let replaceable = to.replaceable().contains(&from.name());
-            assert_eq!(&kept, if replaceable { to } else { from }, "{} after {}", to.name(), from.name());
+    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"];
+    for (stored, held) in states.iter().flat_map(|stored| states.map(|held| (*stored, held))) {
+        for next in ["UNRESOLVED", "FENCING", "REVIEW"] {
+            let name = format!("{stored}/{held}/{next}");
+            let before = in_state(&*store, &name, stored).await;
+            let step = step_to(next, &Payment { state: state(held), ..before.clone() });
+            store.park(&step, None).await.expect("parked or left");
+            let expected = if step.replaces.contains(&stored) { step.payment } else { before };
+            assert_eq!(stored_payment(&*store, &name).await, expected, "{name}");
         }
     }
 }
 
+async fn an_end_that_the_payment_is_past_is_not_stored(database: &Database) {
+    let store = database.open().await;
+    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"];
+    for (stored, held) in states.iter().flat_map(|stored| states.map(|held| (*stored, held))) {
+        let name = format!("{stored}/{held}");
+        let before = in_state(&*store, &name, stored).await;
+        let held = Payment { state: state(held), ..before.clone() };
+        let end = held.failed(reason(), NOW).expect("pending");
+        let told = store.settle(&end).await.expect("an answer");
+        let is_known = end.replaces.contains(&stored);
+        assert_eq!(told, if is_known { Settling::Stored } else { Settling::MovedOn }, "{name}");
+        let kept = if is_known { end.payment.state } else { before.state };
+        assert_eq!(stored_payment(&*store, &name).await.state, kept, "{name}");
+    }
+    let events = store.unpublished(100).await.expect("read");
+    assert_eq!(events.len(), 10, "one for each end that was stored");
+}
+
+/// A payment that was begun and brought to that state.
+async fn in_state(store: &dyn Store, name: &str, to: &str) -> Payment {
+    let payment = Payment { state: state(to), ..begun(store, name).await };
+    let step = Transition { payment: payment.clone(), replaces: &["PREPARING"] };
+    store.park(&step, None).await.expect("parked");
+    payment
+}
+
+fn state(name: &str) -> PaymentState {
+    let armament = Armament { armed_at: NOW, reference: Some(token("pi_1")) };
+    match name {
+        "PREPARING" => PaymentState::Preparing,
+        "CONFIRMING" => PaymentState::Confirming(armament),
+        "UNRESOLVED" => PaymentState::Unresolved(armament),
+        "FENCING" => PaymentState::Fencing { armament, reason: reason() },
+        _ => PaymentState::Review { armament: Some(armament), finding: "two charges".to_owned() },
+    }
+}
+
+fn step_to(name: &str, held: &Payment) -> Transition {
+    match name {
+        "UNRESOLVED" => held.unresolved(),
+        "FENCING" => held.fencing(token("pi_1"), reason()),
+        _ => held.under_review("no answer makes sense".to_owned()),
+    }
+}
+
+async fn an_attempt_that_nobody_goes_on_with_becomes_due(database: &Database) {
+    let store = database.open().await;
+    begun(&*store, "ord_begun").await;
+    let late = first(&request("ord_begun"), ChargeFlow::TwoStep);
+    armed(&*store, "ord_armed").await;
+    store.begin(&request("ord_once"), ChargeFlow::OneStep, NOW).await.expect("begun");
+    store.save(&order("ord_saved")).await.expect("saved");
+    begun(&*store, "ord_saved").await;
+    begun(&*store, "ord_parked").await;
+    let parked = first(&request("ord_parked"), ChargeFlow::TwoStep).unresolved();
+    store.park(&parked, None).await.expect("parked");
+    store.park(&Transition { replaces: &[], ..late.unresolved() }, None).await.expect("left as it is");
+    store.begin(&request("ord_begun"), ChargeFlow::TwoStep, NOW.plus(UNATTENDED_AFTER)).await.expect("met");
+
+    let tick = Duration::from_micros(1);
+    let just_before = Timestamp::from_micros(NOW.plus(UNATTENDED_AFTER).as_micros() - 1);
+    assert_eq!(names(&store.claim_due(just_before, tick, 10).await.expect("claimed")), Vec::<&str>::new());
+    let due = store.claim_due(NOW.plus(UNATTENDED_AFTER), tick, 10).await.expect("claimed");
+    assert_eq!(names(&due), ["ord_armed", "ord_begun", "ord_once", "ord_parked", "ord_saved"]);
+}
+
 async fn parking_an_unknown_payment_is_no_error(database: &Database) {
     let store = database.open().await;
-    store.park(&first(&request("ord_1"), ChargeFlow::OneStep), Some(NOW)).await.expect("no error");
+    store.park(&first(&request("ord_1"), ChargeFlow::OneStep).unresolved(), Some(NOW)).await.expect("no error");
     assert_eq!(store.find(&id("ord_1")).await.expect("read"), None);
 }
 
@@ -89,10 +151,10 @@ async fn due_payments_are_claimed_once_oldest_first(database: &Database) {
 
 async fn a_payment_that_waits_for_a_person_is_never_due(database: &Database) {
     let store = database.open().await;
-    let payment = armed(&*store, "ord_1").await.payment().unresolved();
-    store.park(&payment, Some(NOW)).await.expect("parked");
-    store.park(&payment.under_review("two charges".to_owned()), None).await.expect("parked");
-    assert!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed").is_empty());
+    let unresolved = armed(&*store, "ord_1").await.payment().unresolved();
+    store.park(&unresolved, Some(NOW)).await.expect("parked");
+    store.park(&unresolved.payment.under_review("two charges".to_owned()), Some(NOW)).await.expect("parked");
+    assert!(store.claim_due(NOW.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed").is_empty());
 }
 
 async fn a_settled_payment_is_not_due(database: &Database) {
@@ -100,7 +162,7 @@ async fn a_settled_payment_is_not_due(database: &Database) {
     let armed = armed(&*store, "ord_1").await;
     store.park(&armed.payment().unresolved(), Some(NOW)).await.expect("parked");
     store.settle(&paid(&armed)).await.expect("settled");
-    assert!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed").is_empty());
+    assert!(store.claim_due(NOW.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed").is_empty());
 }
 
 async fn orders_are_listed_by_their_bytes(database: &Database) {

@@ -12,17 +12,16 @@ use async_trait::async_trait;
 use crate::adapters::memory::outbox::Events;
 use crate::adapters::wire::outcome::encode;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{Attempt, ChargeFlow, Payment, PaymentState, Settlement};
+use crate::domain::payment::{Attempt, ChargeFlow, Payment, PaymentState, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::answers::opposite_event;
 use crate::ports::order_repository::{
-    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally,
+    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally, UNATTENDED_AFTER,
 };
 
 const NOT_BEGUN: &str = "no such payment was begun here";
-const HAS_ENDED: &str = "this attempt has ended already";
 
 /// Orders, payments and outbox in memory.
 pub struct MemoryOrderRepository {
@@ -89,16 +88,16 @@ impl OrderRepository for MemoryOrderRepository {
         flow: ChargeFlow,
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
-        let order = pending(&request.order);
+        let order = request.order.unsettled();
         let mut tables = self.tables();
         let new = || Entry { order: order.clone(), attempts: Vec::new() };
         let entry = tables.orders.entry(order.id().clone()).or_insert_with(new);
         if let Some(begun) = entry.as_stored().met_by(request, now) {
             return Ok(begun);
         }
-        let request = PaymentRequest { order, ..request.clone() };
+        let request = request.decided_for(entry.order.clone());
         let payment = Payment::first(Arc::new(request), flow, now);
-        entry.attempts.push(Waiting { payment: payment.clone(), due: None });
+        entry.attempts.push(Waiting { payment: payment.clone(), due: Some(now.plus(UNATTENDED_AFTER)) });
         Ok(Begun::met(payment, now))
     }
 
@@ -132,24 +131,23 @@ impl OrderRepository for MemoryOrderRepository {
         let pending = entry.order.status() == OrderStatus::Pending;
         let stored = entry.attempt(settlement.payment.attempt).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
         let told_otherwise = events.contain(opposite_event(settlement));
-        if !pending || told_otherwise || !stored.may_become(&settlement.payment.state) {
-            return Settling::met_by(settlement, &stored.payment).ok_or_else(|| refused(ended.id(), HAS_ENDED));
+        if !pending || told_otherwise || !stored.is_one_of(settlement.replaces) {
+            return Ok(Settling::met_by(settlement, &stored.payment));
         }
-        stored.due = None;
-        stored.payment.state = settlement.payment.state.clone();
+        stored.become_as(&settlement.payment, None);
         entry.end_as(ended);
         events.add(encode(&settlement.outcome), None);
         Ok(Settling::Stored)
     }
 
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        let Transition { payment, replaces } = transition;
         let mut tables = self.tables();
         let entry = tables.orders.get_mut(payment.order().id());
         let pending = entry.filter(|entry| entry.order.status() == OrderStatus::Pending);
         let stored = pending.and_then(|entry| entry.attempt(payment.attempt));
-        if let Some(stored) = stored.filter(|stored| stored.may_become(&payment.state)) {
-            stored.payment.state = payment.state.clone();
-            stored.due = due;
+        if let Some(stored) = stored.filter(|stored| stored.is_one_of(replaces)) {
+            stored.become_as(payment, due);
         }
         Ok(())
     }
@@ -216,13 +214,18 @@ impl Entry {
 }
 
 impl Waiting {
-    fn may_become(&self, state: &PaymentState) -> bool {
-        state.replaceable().contains(&self.payment.state.name())
+    fn is_one_of(&self, states: &[&str]) -> bool {
+        states.contains(&self.payment.state.name())
     }
-}
 
-fn pending(order: &Order) -> Order {
-    Order::new(order.id().clone(), order.customer_email().clone(), order.total_amount())
+    /// What has ended or waits for a person is not due; anything else stays due when no date is given.
+    fn become_as(&mut self, payment: &Payment, due: Option<Timestamp>) {
+        use PaymentState::{Canceled, Review, Succeeded};
+
+        self.payment.state = payment.state.clone();
+        let rests = matches!(payment.state, Succeeded { .. } | Canceled { .. } | Review { .. });
+        self.due = if rests { None } else { due.or(self.due) };
+    }
 }
 
 fn refused(id: &OrderId, why: &str) -> RepositoryError {

@@ -11,11 +11,35 @@ use crate::adapters::postgres::columns::column;
 use crate::adapters::postgres::load::{Loaded, latest};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{OrderRow, PaymentRow};
 use crate::domain::payment::{ChargeFlow, Payment};
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, RepositoryError};
+use crate::ports::order_repository::{Begun, RepositoryError, UNATTENDED_AFTER};
+
+/// An order and its first attempt for each element of the arrays that [`Begin::insert`] binds.
+macro_rules! input {
+    () => {
+        concat!(
+            "unnest($1::text[], $2::text[], $3::text[], $4::text[],
+                $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+                $13::text[], $14::text[], $15::text[], $16::timestamptz[])
+             AS i (id, customer_email, total_amount, currency, ",
+            attempt_columns!(),
+            ")"
+        )
+    };
+}
+
+/// What is stored of a first attempt, but for its order.
+macro_rules! attempt_columns {
+    () => {
+        "attempt, state, flow, payment_method, customer, begun_at, armed_at, due_at, \
+         event_id, correlation_id, traceparent, requested_at"
+    };
+}
 
 /// The step `begin`.
 pub(in crate::adapters::postgres) struct Begin {
@@ -24,9 +48,10 @@ pub(in crate::adapters::postgres) struct Begin {
 
 /// One call of it.
 pub(in crate::adapters::postgres) struct Asked {
-    pub(in crate::adapters::postgres) request: Arc<PaymentRequest>,
-    pub(in crate::adapters::postgres) flow: ChargeFlow,
-    pub(in crate::adapters::postgres) now: Timestamp,
+    request: PaymentRequest,
+    /// What is stored where the order is new.
+    first: Payment,
+    now: Timestamp,
 }
 
 /// An order and its first attempt as they would be stored.
@@ -47,13 +72,13 @@ impl Step for Begin {
     }
 
     async fn execute(&self, batch: &[Arc<Asked>]) -> Result<Vec<Result<Begun, RepositoryError>>, DatabaseFault> {
-        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first())).collect();
+        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first)).collect();
         let new = self.store_new(&firsts).await?;
         let mut met = self.meet(batch, &new).await?;
         let answer = |asked: &Arc<Asked>| {
             let id = asked.request.order.id();
             if new.contains(id.as_str()) {
-                return Ok(Begun::met(asked.first(), asked.now));
+                return Ok(Begun::met(asked.first.clone(), asked.now));
             }
             let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
             stored.met_by(&asked.request, asked.now).ok_or_else(|| refused(id, NOT_BEGUN))
@@ -66,44 +91,34 @@ impl Begin {
     /// Stores the orders that are not there yet, and says which.
     async fn store_new(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
         // IS TRUE keeps the planner from making a join of it: a hashed look-up serves better.
-        const STATEMENT: &str = "
-            WITH input AS (
-                SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
-                    $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
-                    $12::text[], $13::text[], $14::text[], $15::timestamptz[])
-                AS i (id, customer_email, total_amount, currency,
-                    attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                    event_id, correlation_id, traceparent, requested_at)
-            ), new_orders AS (
+        const STATEMENT: &str = concat!(
+            "WITH input AS (SELECT * FROM ",
+            input!(),
+            "), new_orders AS (
                 INSERT INTO orders (id, customer_email, total_amount, currency, status, created_at, updated_at)
                 SELECT id, customer_email, total_amount::numeric, currency, 'PENDING', now(), now() FROM input
                 ON CONFLICT (id) DO NOTHING
                 RETURNING id
-            )
-            INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                event_id, correlation_id, traceparent, requested_at)
-            SELECT id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                event_id, correlation_id, traceparent, requested_at
-            FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE
-            RETURNING order_id";
+            ) INSERT INTO payments (order_id, ",
+            attempt_columns!(),
+            ") SELECT id, ",
+            attempt_columns!(),
+            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE RETURNING order_id"
+        );
         self.insert(STATEMENT, firsts).await
     }
 
     /// Stores the first attempts of orders that were saved without one.
     async fn store_attempts(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
-        const STATEMENT: &str = "
-            INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                event_id, correlation_id, traceparent, requested_at)
-            SELECT id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                event_id, correlation_id, traceparent, requested_at
-            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
-                $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
-                $12::text[], $13::text[], $14::text[], $15::timestamptz[])
-            AS i (id, customer_email, total_amount, currency,
-                attempt, state, flow, payment_method, customer, begun_at, armed_at,
-                event_id, correlation_id, traceparent, requested_at)
-            ON CONFLICT (order_id, attempt) DO NOTHING
-            RETURNING order_id";
+        const STATEMENT: &str = concat!(
+            "INSERT INTO payments (order_id, ",
+            attempt_columns!(),
+            ") SELECT id, ",
+            attempt_columns!(),
+            " FROM ",
+            input!(),
+            " ON CONFLICT (order_id, attempt) DO NOTHING RETURNING order_id"
+        );
         self.insert(STATEMENT, firsts).await
     }
 
@@ -120,6 +135,7 @@ impl Begin {
             .bind(column(firsts, |first| first.payment.customer.as_deref()))
             .bind(column(firsts, |first| first.payment.begun_at))
             .bind(column(firsts, |first| first.payment.state.armed_at))
+            .bind(column(firsts, |first| Moment(first.payment.begun_at.0.plus(UNATTENDED_AFTER))))
             .bind(column(firsts, |first| first.payment.event_id.as_deref()))
             .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
             .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
@@ -141,7 +157,7 @@ impl Begin {
         };
         let saved: Vec<_> = old.iter().filter(lacks_attempt).collect();
         if !saved.is_empty() {
-            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first())).collect();
+            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first)).collect();
             self.store_attempts(&firsts).await?;
             let ids: Vec<_> = saved.iter().map(|asked| Self::key(asked)).collect();
             met.extend(latest(&self.pool, &ids).await?);
@@ -151,8 +167,9 @@ impl Begin {
 }
 
 impl Asked {
-    fn first(&self) -> Payment {
-        Payment::first(Arc::clone(&self.request), self.flow, self.now)
+    pub(in crate::adapters::postgres) fn new(request: &PaymentRequest, flow: ChargeFlow, now: Timestamp) -> Self {
+        let decided = request.decided_for(request.order.unsettled());
+        Self { request: request.clone(), first: Payment::first(Arc::new(decided), flow, now), now }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The repository's contract, call by call: the steps of a payment go to their queues, the rest is
 //! one statement each.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,10 +11,10 @@ use crate::adapters::postgres::park::Waiting;
 use crate::adapters::postgres::{PostgresOrderRepository, load};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailable};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sql::rows::{OrderRow, as_asked, readable_payments, tally_of};
+use crate::adapters::sql::rows::{OrderRow, readable_payments, tally_of};
 use crate::adapters::sql::stored_columns;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, Settlement};
+use crate::domain::payment::{ChargeFlow, Payment, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
@@ -48,7 +47,7 @@ impl OrderRepository for PostgresOrderRepository {
         flow: ChargeFlow,
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
-        self.begin.call(Asked { request: Arc::new(as_asked(request)), flow, now }).await
+        self.begin.call(Asked::new(request, flow, now)).await
     }
 
     async fn arm(
@@ -64,8 +63,8 @@ impl OrderRepository for PostgresOrderRepository {
         self.settle.call(settlement.clone()).await
     }
 
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        self.park.call(Waiting { payment: payment.clone(), due }).await
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        self.park.call(Waiting { transition: transition.clone(), due }).await
     }
 
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {

@@ -11,7 +11,7 @@ use crate::adapters::sql::fault::DatabaseFault;
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::StateRow;
-use crate::domain::payment::Payment;
+use crate::domain::payment::Transition;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::RepositoryError;
 
@@ -22,7 +22,7 @@ pub(in crate::adapters::postgres) struct Park {
 
 /// One call of it.
 pub(in crate::adapters::postgres) struct Waiting {
-    pub(in crate::adapters::postgres) payment: Payment,
+    pub(in crate::adapters::postgres) transition: Transition,
     pub(in crate::adapters::postgres) due: Option<Timestamp>,
 }
 
@@ -34,27 +34,28 @@ impl Step for Park {
     const CONCURRENT: usize = CONCURRENT_BATCHES;
 
     fn key(waiting: &Waiting) -> &str {
-        waiting.payment.order().id().as_str()
+        waiting.transition.payment.order().id().as_str()
     }
 
     async fn execute(&self, batch: &[Arc<Waiting>]) -> Result<Vec<Result<(), RepositoryError>>, DatabaseFault> {
         const STATEMENT: &str = "
-            UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at, due_at = i.due_at,
+            UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at,
+                due_at = CASE i.state WHEN 'REVIEW' THEN NULL ELSE coalesce(i.due_at, p.due_at) END,
                 reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
                 finding = i.finding
             FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
                     $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[])
-                AS i (order_id, attempt, state, replaceable, reference, armed_at,
+                AS i (order_id, attempt, state, replaces, reference, armed_at,
                     due_at, reason_code, reason_category, reason_message, finding)
             WHERE p.order_id = i.order_id AND p.attempt = i.attempt
-                AND p.state = ANY (string_to_array(i.replaceable, ','))
+                AND p.state = ANY (string_to_array(i.replaces, ','))
                 AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))";
-        let states: Vec<_> = batch.iter().map(|waiting| StateRow::of(&waiting.payment.state)).collect();
+        let states: Vec<_> = batch.iter().map(|waiting| StateRow::of(&waiting.transition.payment.state)).collect();
         sqlx::query(STATEMENT)
             .bind(column(batch, |waiting| Self::key(waiting)))
-            .bind(column(batch, |waiting| i64::from(waiting.payment.attempt.number())))
+            .bind(column(batch, |waiting| i64::from(waiting.transition.payment.attempt.number())))
             .bind(column(&states, |state| state.state.as_str()))
-            .bind(column(batch, |waiting| waiting.payment.state.replaceable().join(",")))
+            .bind(column(batch, |waiting| waiting.transition.replaces.join(",")))
             .bind(column(&states, |state| state.reference.as_deref()))
             .bind(column(&states, |state| state.armed_at))
             .bind(column(batch, |waiting| waiting.due.map(Moment)))

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPool;
 use crate::adapters::postgres::CONCURRENT_BATCHES;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::postgres::load::{Loaded, attempts};
-use crate::adapters::sql::fault::{DatabaseFault, HAS_ENDED, NOT_BEGUN, refused};
+use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::outbox_rows::EventRow;
 use crate::adapters::sql::rows::StateRow;
@@ -54,7 +54,7 @@ impl Step for Settle {
             }
             let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
             let payment = stored.payment.ok_or_else(|| refused(id, NOT_BEGUN))?;
-            Settling::met_by(settlement, &payment).ok_or_else(|| refused(id, HAS_ENDED))
+            Ok(Settling::met_by(settlement, &payment))
         };
         Ok(batch.iter().map(answer).collect())
     }
@@ -69,14 +69,14 @@ impl Settle {
             WITH input AS (
                 SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
                     $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[])
-                AS i (order_id, attempt, status, state, replaceable, reference,
+                AS i (order_id, attempt, status, state, replaces, reference,
                     reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload)
             ), moved AS (
                 UPDATE orders o SET status = i.status, updated_at = now()
                 FROM input i
                 WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED')
                     AND EXISTS (SELECT FROM payments p WHERE p.order_id = i.order_id AND p.attempt = i.attempt
-                        AND p.state = ANY (string_to_array(i.replaceable, ',')))
+                        AND p.state = ANY (string_to_array(i.replaces, ',')))
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
                 RETURNING i.*
             ), ended AS (
@@ -96,7 +96,7 @@ impl Settle {
             .bind(column(&ends, |end| i64::from(end.settlement.payment.attempt.number())))
             .bind(column(&ends, |end| end.settlement.outcome.order.status().as_str()))
             .bind(column(&ends, |end| end.state.state.as_str()))
-            .bind(column(&ends, |end| end.settlement.payment.state.replaceable().join(",")))
+            .bind(column(&ends, |end| end.settlement.replaces.join(",")))
             .bind(column(&ends, |end| end.state.reference.as_deref()))
             .bind(column(&ends, |end| end.state.reason_code.as_deref()))
             .bind(column(&ends, |end| end.state.reason_category.as_deref()))

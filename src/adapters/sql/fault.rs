@@ -77,8 +77,6 @@ pub fn refused(order_id: &OrderId, why: &str) -> RepositoryError {
 
 /// Told to those who go on with a payment that was never begun in this database.
 pub const NOT_BEGUN: &str = "no such payment was begun here";
-/// Told to those who settle an attempt that ended without settling its order.
-pub const HAS_ENDED: &str = "this attempt has ended already";
 /// Told to those who save an order that is settled.
 pub const NOT_PENDING: &str = "an order is settled by settling its payment, never by saving it";
 

@@ -12,7 +12,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::{Armament, Attempt, ChargeFlow, Payment, PaymentState};
-use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
+use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally};
 
 /// A row of `orders`.
@@ -124,6 +124,7 @@ impl PaymentRow {
             correlation_id: self.correlation_id,
             traceparent: self.traceparent,
             requested_at: self.requested_at.map(|moment| moment.0),
+            assumed: Assumed::default(),
         };
         let request = Arc::new(PaymentRequest { order, payment_method, customer, origin });
         Ok(Payment { request, attempt, flow, begun_at: self.begun_at.0, state })
@@ -260,11 +261,4 @@ pub fn tally_of(counts: &[(String, i64)]) -> Tally {
         counted.map_or(0, |(_, count)| count.unsigned_abs())
     };
     Tally { pending: count(OrderStatus::Pending), paid: count(OrderStatus::Paid), failed: count(OrderStatus::Failed) }
-}
-
-/// What is asked for is always a PENDING order, however far the caller's copy of it is.
-pub fn as_asked(request: &PaymentRequest) -> PaymentRequest {
-    let order = &request.order;
-    let order = Order::new(order.id().clone(), order.customer_email().clone(), order.total_amount());
-    PaymentRequest { order, ..request.clone() }
 }

@@ -1,18 +1,17 @@
 //! The repository's contract, call by call: changes go to the writer, questions to a reader.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::rows::{as_asked, tally_of};
+use crate::adapters::sql::rows::tally_of;
 use crate::adapters::sql::stored_columns;
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{latest, stored};
 use crate::adapters::sqlite::steps::{Arm, Begin, ClaimDue, Park, Save, Settle};
 use crate::domain::order::{Order, OrderId};
-use crate::domain::payment::{ChargeFlow, Payment, Settlement};
+use crate::domain::payment::{ChargeFlow, Payment, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
@@ -38,7 +37,7 @@ impl OrderRepository for SqliteOrderRepository {
         flow: ChargeFlow,
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
-        self.write(Begin { request: Arc::new(as_asked(request)), flow, now }).await
+        self.write(Begin { request: request.clone(), flow, now }).await
     }
 
     async fn arm(
@@ -54,8 +53,8 @@ impl OrderRepository for SqliteOrderRepository {
         self.write(Settle(settlement.clone())).await
     }
 
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        self.write(Park { payment: payment.clone(), due }).await
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+        self.write(Park { transition: transition.clone(), due }).await
     }
 
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {

@@ -12,7 +12,7 @@ use crate::domain::order::{Order, OrderId};
 use crate::domain::outcome::EventId;
 use crate::domain::payment::{Attempt, Payment};
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{RepositoryError, StoredOrder};
+use crate::ports::order_repository::{RepositoryError, StoredOrder, UNATTENDED_AFTER};
 use crate::ports::outbox::{OutcomeEvent, Published};
 
 /// The moment now by the machine's clock, in microseconds with the resolution of a millisecond.
@@ -89,8 +89,8 @@ pub(in crate::adapters::sqlite) async fn insert_payment(
 ) -> Result<(), RepositoryError> {
     const STATEMENT: &str = "
         INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-            event_id, correlation_id, traceparent, requested_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            due_at, event_id, correlation_id, traceparent, requested_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let (id, row) = (payment.order().id().as_str(), PaymentRow::of(payment));
     let inserted = sqlx::query(STATEMENT)
         .bind(id)
@@ -101,6 +101,7 @@ pub(in crate::adapters::sqlite) async fn insert_payment(
         .bind(row.customer)
         .bind(row.begun_at)
         .bind(row.state.armed_at)
+        .bind(Moment(payment.begun_at.plus(UNATTENDED_AFTER)))
         .bind(row.event_id)
         .bind(row.correlation_id)
         .bind(row.traceparent)
@@ -110,16 +111,18 @@ pub(in crate::adapters::sqlite) async fn insert_payment(
     inserted.map(|_| ()).map_err(|error| DatabaseFault::from(error).about(id))
 }
 
-/// Stores how far an attempt is, and when it is to be looked at again.
+/// Stores how far an attempt is, and when it is to be looked at again: as before, where no date is given.
 pub(in crate::adapters::sqlite) async fn update_payment(
     db: &mut SqliteConnection,
     payment: &Payment,
     due: Option<Timestamp>,
 ) -> Result<(), RepositoryError> {
-    // Since when it may have been charged stays on the books when the payment ends.
+    // Since when it may have been charged stays on the books when the payment ends. What has ended or
+    // waits for a person is not due.
     const STATEMENT: &str = "
         UPDATE payments SET state = ?1, reference = ?2,
-            armed_at = iif(?1 IN ('SUCCEEDED', 'CANCELED'), armed_at, ?3), due_at = ?4,
+            armed_at = iif(?1 IN ('SUCCEEDED', 'CANCELED'), armed_at, ?3),
+            due_at = iif(?1 IN ('SUCCEEDED', 'CANCELED', 'REVIEW'), NULL, coalesce(?4, due_at)),
             reason_code = ?5, reason_category = ?6, reason_message = ?7, finding = ?8
         WHERE order_id = ?9 AND attempt = ?10";
     let (id, state) = (payment.order().id().as_str(), StateRow::of(&payment.state));

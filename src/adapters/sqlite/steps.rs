@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 
-use crate::adapters::sql::fault::{HAS_ENDED, NOT_BEGUN, NOT_PENDING, refused, unavailable};
+use crate::adapters::sql::fault::{NOT_BEGUN, NOT_PENDING, refused, unavailable};
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{StoredRow, readable_payments};
 use crate::adapters::sql::stored_columns;
@@ -16,7 +16,7 @@ use crate::adapters::sqlite::statements::{
 use crate::adapters::sqlite::writer::Write;
 use crate::adapters::wire::outcome::encode;
 use crate::domain::order::{Order, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement};
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::answers::opposite_event;
@@ -46,7 +46,7 @@ impl Write for Save {
 
 /// `begin`.
 pub(in crate::adapters::sqlite) struct Begin {
-    pub(in crate::adapters::sqlite) request: Arc<PaymentRequest>,
+    pub(in crate::adapters::sqlite) request: PaymentRequest,
     pub(in crate::adapters::sqlite) flow: ChargeFlow,
     pub(in crate::adapters::sqlite) now: Timestamp,
 }
@@ -60,15 +60,17 @@ impl Write for Begin {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<Begun, RepositoryError> {
-        match latest(&mut *db, self.request.order.id()).await? {
-            Some(stored) => {
-                if let Some(begun) = stored.met_by(&self.request, self.now) {
-                    return Ok(begun);
-                }
+        let order = if let Some(stored) = latest(&mut *db, self.request.order.id()).await? {
+            if let Some(begun) = stored.met_by(&self.request, self.now) {
+                return Ok(begun);
             }
-            None => insert_order(db, &self.request.order).await?,
-        }
-        let payment = Payment::first(Arc::clone(&self.request), self.flow, self.now);
+            stored.order
+        } else {
+            let order = self.request.order.unsettled();
+            insert_order(&mut *db, &order).await?;
+            order
+        };
+        let payment = Payment::first(Arc::new(self.request.decided_for(order)), self.flow, self.now);
         insert_payment(db, &payment).await?;
         Ok(Begun::met(payment, self.now))
     }
@@ -121,8 +123,8 @@ impl Write for Settle {
         let (order, payment) = (&settlement.outcome.order, &settlement.payment);
         let stored = attempt(&mut *db, order.id(), payment.attempt).await?;
         let stored = stored.ok_or_else(|| refused(order.id(), NOT_BEGUN))?;
-        if !may_become(&stored, &payment.state) || has_event(&mut *db, opposite_event(settlement)).await? {
-            return Settling::met_by(settlement, &stored).ok_or_else(|| refused(order.id(), HAS_ENDED));
+        if !is_one_of(&stored, settlement.replaces) || has_event(&mut *db, opposite_event(settlement)).await? {
+            return Ok(Settling::met_by(settlement, &stored));
         }
         update_order(&mut *db, order).await?;
         update_payment(&mut *db, payment, None).await?;
@@ -133,7 +135,7 @@ impl Write for Settle {
 
 /// `park`.
 pub(in crate::adapters::sqlite) struct Park {
-    pub(in crate::adapters::sqlite) payment: Payment,
+    pub(in crate::adapters::sqlite) transition: Transition,
     pub(in crate::adapters::sqlite) due: Option<Timestamp>,
 }
 
@@ -142,22 +144,20 @@ impl Write for Park {
     type Answer = ();
 
     fn order_id(&self) -> Option<&str> {
-        Some(self.payment.order().id().as_str())
+        Some(self.transition.payment.order().id().as_str())
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
-        let stored = attempt(&mut *db, self.payment.order().id(), self.payment.attempt).await?;
-        match stored {
-            Some(stored) if may_become(&stored, &self.payment.state) => {
-                update_payment(db, &self.payment, self.due).await
-            }
+        let Transition { payment, replaces } = &self.transition;
+        match attempt(&mut *db, payment.order().id(), payment.attempt).await? {
+            Some(stored) if is_one_of(&stored, replaces) => update_payment(db, payment, self.due).await,
             _ => Ok(()),
         }
     }
 }
 
-fn may_become(stored: &Payment, state: &PaymentState) -> bool {
-    stored.order().status() == OrderStatus::Pending && state.replaceable().contains(&stored.state.name())
+fn is_one_of(stored: &Payment, states: &[&str]) -> bool {
+    stored.order().status() == OrderStatus::Pending && states.contains(&stored.state.name())
 }
 
 /// `claim_due`.

@@ -15,7 +15,7 @@ use crate::adapters::wire::cloud_event::{self, EventHeaders, MAX_ATTRIBUTE_CHARS
 use crate::adapters::wire::rejection::{Rejection, RejectionReason, Stage};
 use crate::domain::money::{Currency, Money, parse_decimal};
 use crate::domain::order::{EmailAddress, Order, OrderId};
-use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
+use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 
 /// The type of the events that are read.
 pub const EVENT_TYPE: &str = "payment-requested";
@@ -150,6 +150,9 @@ fn understand(
         None => options.default_payment_method.clone().ok_or_else(|| missing("/payment_method"))?,
     };
     let customer = requested.customer.as_ref().map(|token| field("/customer", &token.0)).transpose()?;
+    let assumed =
+        Assumed { currency: requested.currency.is_none(), payment_method: requested.payment_method.is_none() };
+    let origin = Origin { assumed, ..origin };
     Ok(PaymentRequest { order: Order::new(id, email, amount), payment_method, customer, origin })
 }
 

@@ -1,6 +1,8 @@
 //! Tests of a payment from request to settlement, cut off at every step, against a provider that
 //! keeps its own ledger.
 
+mod others;
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -13,12 +15,14 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::provider::{Provider, ProviderConfig};
 use crate::adapters::simulator::request::Operation as Request;
+use crate::adapters::wire::outcome::encode;
 use crate::application::reconcile::{NEXT_LOOK_AFTER, Reconcile};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::money::Money;
 use crate::domain::order::OrderStatus;
-use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Repository, StoredOrder, Tally};
+use crate::domain::outcome::FailureCategory;
+use crate::ports::order_repository::{Repository, StoredOrder, Tally, UNATTENDED_AFTER};
+use crate::ports::outbox::{FoundEvent, Outbox};
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -33,11 +37,12 @@ enum Step {
     Park,
 }
 
-/// Whether the step was stored before the process lost its database.
+/// Whether the step was stored before the process lost its database, or its data was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Before,
     After,
+    Refused,
 }
 
 /// A repository whose connection is lost at one step, once.
@@ -49,6 +54,10 @@ struct Cuttable {
 impl Cuttable {
     fn is_cut(&self, step: Step, cut: Cut) -> Result<(), RepositoryError> {
         let mut next = self.cut.lock().expect("not poisoned");
+        if cut == Cut::Before && *next == Some((step, Cut::Refused)) {
+            *next = None;
+            return Err(RepositoryError::Refused { order_id: "ord_1".to_owned(), source: "too long".into() });
+        }
         if *next == Some((step, cut)) {
             *next = None;
             return Err(RepositoryError::Unavailable("the connection was cut".into()));
@@ -94,9 +103,9 @@ impl OrderRepository for Cuttable {
         let settling = self.inner.settle(settlement).await?;
         self.is_cut(Step::Settle, Cut::After).map(|()| settling)
     }
-    async fn park(&self, payment: &Payment, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+    async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
         self.is_cut(Step::Park, Cut::Before)?;
-        self.inner.park(payment, due).await?;
+        self.inner.park(transition, due).await?;
         self.is_cut(Step::Park, Cut::After)
     }
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {
@@ -140,6 +149,18 @@ impl Stage {
         ));
         let reconcile = Reconcile::new(repository, gateway, time, Arc::clone(&service));
         Self { clock, orders, provider, service, reconcile }
+    }
+
+    /// Another service has told of the order's end, as reading the topic finds out.
+    async fn adopt(&self, told: OrderStatus) {
+        let payment = Payment::first(Arc::new(request()), ChargeFlow::OneStep, START);
+        let settlement = match told {
+            OrderStatus::Paid => payment.paid("pi_other".parse().expect("a token"), START),
+            _ => payment.failed(reason(), START),
+        };
+        let event = encode(&settlement.expect("pending").outcome);
+        let found = [FoundEvent { event, partition: 0, offset: 0 }];
+        self.orders.inner.adopt("outcomes", &found, &[]).await.expect("memory answers");
     }
 
     async fn status(&self) -> OrderStatus {
@@ -191,6 +212,11 @@ fn request_with(method: &str) -> PaymentRequest {
 
 fn request() -> PaymentRequest {
     request_with("pm_card_visa")
+}
+
+fn reason() -> FailureReason {
+    let message = "the card is not known".to_owned();
+    FailureReason { code: "resource_missing".to_owned(), category: FailureCategory::InvalidPaymentMethod, message }
 }
 
 fn declined() -> PaymentRequest {
@@ -352,22 +378,6 @@ async fn a_payment_that_stays_unknown_is_looked_at_again_and_again_and_never_fai
     }
     assert_eq!(stage.reconcile_after(NEXT_LOOK_AFTER).await, 1);
     stage.assert_settled(OrderStatus::Paid).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn twenty_racers_for_one_order_charge_it_once() {
-    for flow in FLOWS {
-        let stage = Arc::new(Stage::new(flow));
-        let mut racers = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            let stage = Arc::clone(&stage);
-            racers.spawn(async move { stage.service.handle(&request()).await });
-        }
-        let answers = racers.join_all().await;
-        let settled = answers.iter().filter(|answer| matches!(answer, Ok(Settled::Now(_)))).count();
-        assert_eq!(settled, 1, "{answers:?}");
-        stage.assert_settled(OrderStatus::Paid).await;
-    }
 }
 
 #[tokio::test]

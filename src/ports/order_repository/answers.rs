@@ -1,8 +1,9 @@
 //! What a repository answers about what it has stored. Pure, so that every repository says the same.
 
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{EventId, OutcomeKind};
-use crate::domain::payment::{Payment, Settlement};
+use crate::domain::payment::{Payment, PaymentState, Settlement};
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{Begun, Settling, Standing, StoredOrder};
@@ -18,10 +19,26 @@ impl StoredOrder {
     pub fn met_by(&self, request: &PaymentRequest, now: Timestamp) -> Option<Begun> {
         let contradicts = || Some(Begun::Contradicts(Box::new(self.order.clone())));
         match &self.payment {
-            Some(payment) if payment.request.has_same_terms_as(request) => Some(Begun::met(payment.clone(), now)),
+            Some(payment) if request.has_same_terms_as(&payment.request) => Some(Begun::met(payment.clone(), now)),
             None if self.order.status() != OrderStatus::Pending => contradicts(), // Settled by no payment of ours.
-            None if self.order.has_same_terms_as(&request.order) => None,
+            None if request.is_for(&self.order) => None,
             _ => contradicts(),
+        }
+    }
+}
+
+impl Begun {
+    /// How far a stored payment is, judged by its state and the age of its keys.
+    pub fn met(payment: Payment, now: Timestamp) -> Self {
+        if payment.order().status() != OrderStatus::Pending {
+            return Self::Met(Standing::Settled(payment.order().clone()));
+        }
+        match &payment.state {
+            PaymentState::Preparing if IdempotencyKey::is_usable(payment.begun_at, now) => Self::Prepare(payment),
+            PaymentState::Confirming(_) => {
+                Self::Met(payment.as_armed(now).map_or(Standing::Parked(payment), Standing::Armed))
+            }
+            _ => Self::Met(Standing::Parked(payment)),
         }
     }
 }
@@ -38,25 +55,19 @@ impl Standing {
 }
 
 impl Settling {
-    /// What a settlement is told that could not be stored: `stored` is its attempt as it is. `None` where
-    /// the attempt has ended without settling its order.
-    pub fn met_by(settlement: &Settlement, stored: &Payment) -> Option<Self> {
+    /// What a settlement is told that could not be stored: `stored` is its attempt as it is.
+    pub fn met_by(settlement: &Settlement, stored: &Payment) -> Self {
         let (order, ended) = (stored.order(), &settlement.outcome.order);
         if order.status() == OrderStatus::Pending {
-            // Only a published outcome can have stood in the way of an attempt that waits.
-            let waits = settlement.payment.state.replaceable().contains(&stored.state.name());
-            return waits.then(|| Self::Contradicts(with_opposite_end(ended)));
+            // Where the state was not in the way, a published outcome was.
+            let may_replace = settlement.replaces.contains(&stored.state.name());
+            return if may_replace { Self::ToldOtherwise } else { Self::MovedOn };
         }
         // PAID under two names is two charges, however alike the orders look.
         let same_charge = ended.status() == OrderStatus::Failed || stored.reference() == settlement.payment.reference();
         let same_end = order.status() == ended.status() && same_charge;
-        Some(if same_end { Self::Before } else { Self::Contradicts(order.clone()) })
+        if same_end { Self::Before } else { Self::Contradicts(order.clone()) }
     }
-}
-
-fn with_opposite_end(ended: &Order) -> Order {
-    let status = if ended.status() == OrderStatus::Paid { OrderStatus::Failed } else { OrderStatus::Paid };
-    Order::restore(ended.id().clone(), ended.customer_email().clone(), ended.total_amount(), status)
 }
 
 /// The event that says the opposite: where it was published, this settlement must not be.

@@ -62,6 +62,7 @@ fn full_origin() -> Origin {
         correlation_id: Some("c-1".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         requested_at: Some(Timestamp::from_micros(1_767_323_045_000_006)),
+        assumed: Assumed::default(),
     }
 }
 
@@ -102,6 +103,7 @@ fn defaults_fill_what_a_request_leaves_out() {
     let request = request_of(read(&[], Some(bare.to_string().as_bytes()), &options));
     assert_eq!(request.order.total_amount().to_string(), "500 JPY");
     assert_eq!(request.payment_method.as_str(), "pm_default");
+    assert_eq!(request.origin.assumed, Assumed { currency: true, payment_method: true });
     let refusal = refused(bare.to_string().as_bytes());
     assert_eq!(refusal.to_string(), "contract: /currency: is missing, and no default is configured");
 }
