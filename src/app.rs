@@ -209,7 +209,7 @@ impl App {
         let Settings { relay, reconcile, http, .. } = self.settings.clone();
         let mut tasks = JoinSet::new();
 
-        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka)?);
+        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka, &self.kafka.group_id)?);
         let policy = RelayPolicy {
             name: Uuid::new_v4().to_string(),
             batch_size: relay.batch_size,

@@ -196,7 +196,9 @@ async fn a_stop_finishes_what_is_in_flight_and_commits_it(cluster: Cluster) {
     running.wait_until(|status| status.held_records == 2).await;
     handler.let_through(2);
     running.stop().await.expect("an orderly end");
-    assert_eq!(handler.calls(), ["a", "b"]);
+    let mut calls = handler.calls();
+    calls.sort();
+    assert_eq!(calls, ["a", "b"], "the orders run at the same time, so either may begin");
     assert_eq!(cluster.committed().await.get(&2), Some(&2));
 }
 

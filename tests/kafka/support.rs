@@ -81,6 +81,11 @@ impl Cluster {
         Self { config, _embedded: None }
     }
 
+    /// The name of the storage whose outcomes are published here.
+    pub(crate) fn storage(&self) -> String {
+        format!("storage-of-{}", self.config.group_id)
+    }
+
     /// A producer as a sender of requests has it.
     pub(crate) fn sender(&self) -> FutureProducer {
         let mut config = ClientConfig::new();

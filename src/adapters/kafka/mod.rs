@@ -12,6 +12,7 @@ pub mod config;
 pub mod consumer;
 pub mod dead_letter;
 pub mod embedded;
+mod found;
 mod group;
 pub mod handler;
 mod holdings;
@@ -25,6 +26,7 @@ mod record;
 pub mod requests;
 pub mod status;
 mod tail;
+mod threads;
 pub mod topics;
 
 pub use client::SetupError;
