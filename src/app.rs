@@ -209,9 +209,11 @@ impl App {
         let Settings { relay, reconcile, http, .. } = self.settings.clone();
         let mut tasks = JoinSet::new();
 
-        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka, &self.kafka.group_id)?);
+        let identity = store.outbox.identity().await.context("the storage's own name could not be read")?;
+        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka, &identity)?);
         let policy = RelayPolicy {
             name: Uuid::new_v4().to_string(),
+            topic: self.kafka.outcome_topic.clone(),
             batch_size: relay.batch_size,
             lease: relay.lease,
             poll_interval: relay.poll_interval,

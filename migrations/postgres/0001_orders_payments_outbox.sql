@@ -43,7 +43,7 @@ CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE outbox (
     event_id     uuid PRIMARY KEY,
     order_id     text COLLATE "C" NOT NULL,
-    kind         text NOT NULL,
+    event_type   text NOT NULL,
     headers      text NOT NULL,
     payload      bytea NOT NULL,
     created_at   timestamptz NOT NULL,
@@ -55,12 +55,20 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_unpublished ON outbox (created_at, event_id) WHERE published_at IS NULL;
 
 CREATE TABLE outbox_positions (
-    "partition" integer PRIMARY KEY,
-    next_offset bigint NOT NULL
+    topic       text NOT NULL,
+    "partition" integer NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (topic, "partition")
 );
 
 CREATE TABLE leases (
     name       text PRIMARY KEY,
     holder     text NOT NULL,
     expires_at timestamptz NOT NULL
+);
+
+-- The random name of this storage: one row, written by whoever asks for it first.
+CREATE TABLE identity (
+    id   integer PRIMARY KEY CHECK (id = 1),
+    name text NOT NULL
 );

@@ -40,6 +40,8 @@ pub struct RelayOutbox {
 pub struct RelayPolicy {
     /// This relay's own name, different in every process.
     pub name: String,
+    /// The topic that is published to.
+    pub topic: String,
     /// Events in one transaction at the most.
     pub batch_size: usize,
     /// How long the lead lasts when it is not renewed.
@@ -133,7 +135,7 @@ impl RelayOutbox {
                 return Err(error.into());
             }
         };
-        self.outbox.mark_published(&published).await?;
+        self.outbox.mark_published(&self.policy.topic, &published).await?;
         self.has_taken_over = true;
         metrics::counter!("order_payments_outcomes_published_total").increment(published.len() as u64);
         Ok(Relayed::Published(published.len()))
@@ -170,8 +172,9 @@ impl RelayOutbox {
     async fn take_over(&mut self) -> Result<(), RelayError> {
         self.publisher.take_over().await?;
         loop {
-            let tail = self.publisher.tail(&self.outbox.positions().await?, TAIL_PAGE).await?;
-            let adopted = self.outbox.adopt(&tail.events, &tail.read_up_to).await?;
+            let topic = &self.policy.topic;
+            let tail = self.publisher.tail(&self.outbox.positions(topic).await?, TAIL_PAGE).await?;
+            let adopted = self.outbox.adopt(topic, &tail.events, &tail.read_up_to).await?;
             if adopted.marked + adopted.stored > 0 {
                 tracing::info!(
                     outcomes.marked = adopted.marked,

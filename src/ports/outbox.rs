@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::order::OrderId;
-use crate::domain::outcome::{EventId, OutcomeKind};
+use crate::domain::outcome::EventId;
 use crate::ports::order_repository::RepositoryError;
 
 /// The outcomes that settling orders has stored.
@@ -15,8 +15,17 @@ use crate::ports::order_repository::RepositoryError;
 /// 2. `unpublished` never misses an event for long: it selects by what is unpublished, not by an
 ///    ever-growing number (numbers commit out of order).
 /// 3. At most one relay leads at a time while its lease lasts, by the storage's own clock.
+/// 4. An event that cannot be read is reported and left out: it never keeps the others waiting.
+/// 5. What is known of one topic says nothing about another.
 #[async_trait]
 pub trait Outbox: Send + Sync {
+    /// The random name of this storage: made for the first caller, the same for all who open it ever
+    /// after. The publishers of one storage fence each other by it, and no others.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; the name may have been made. Ask again.
+    async fn identity(&self) -> Result<String, RepositoryError>;
+
     /// Takes or keeps the lead for `lease`; false where another relay has it.
     ///
     /// # Errors
@@ -35,24 +44,31 @@ pub trait Outbox: Send + Sync {
     /// [`RepositoryError`]; nothing was changed.
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError>;
 
-    /// Marks events as published and stores, in the same transaction, how far each partition is written.
+    /// Marks events as published on `topic` and raises, in the same transaction, how far each of its
+    /// partitions is known to be written.
     ///
     /// # Errors
     /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the topic's tail.
-    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError>;
+    async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError>;
 
-    /// Takes over events that were found on the topic: those known here are marked as published,
-    /// others are stored as published with their bytes. Stores how far each partition was read.
+    /// Takes over events that were found on `topic`: those known here are marked as published, others
+    /// are stored as published with their bytes. Stores exactly how far each partition was read: that
+    /// is less than was known where the topic was deleted and made anew.
     ///
     /// # Errors
     /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the same stretch again.
-    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError>;
+    async fn adopt(
+        &self,
+        topic: &str,
+        found: &[FoundEvent],
+        read_up_to: &[Position],
+    ) -> Result<Adopted, RepositoryError>;
 
-    /// How far each partition of the outcome topic is known to be written.
+    /// How far each partition of `topic` is known to be written.
     ///
     /// # Errors
     /// [`RepositoryError`]; nothing was changed.
-    async fn positions(&self) -> Result<Vec<Position>, RepositoryError>;
+    async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError>;
 }
 
 /// An outcome as it is published: its bytes are fixed when its order is settled.
@@ -62,8 +78,8 @@ pub struct OutcomeEvent {
     pub id: EventId,
     /// The order; the record's key.
     pub order_id: OrderId,
-    /// Which outcome.
-    pub kind: OutcomeKind,
+    /// The event's type. Publishing needs no more of it than the bytes, so a newer program's is no obstacle.
+    pub event_type: String,
     /// The record's headers, in their order.
     pub headers: Vec<(String, String)>,
     /// The record's value.
@@ -92,7 +108,7 @@ pub struct FoundEvent {
     pub offset: i64,
 }
 
-/// A partition of the outcome topic and the offset that follows the last one known.
+/// A partition of a topic and the offset that follows the last one known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The partition.

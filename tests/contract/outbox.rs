@@ -1,7 +1,9 @@
 //! The contract of `Outbox`, clause by clause.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use order_payments::adapters::wire::outcome::encode;
 use order_payments::domain::order::OrderStatus;
 use order_payments::ports::order_repository::Settling;
@@ -17,7 +19,10 @@ every_repository_keeps!(
     a_published_event_is_not_unpublished_again,
     marking_again_changes_nothing,
     an_unknown_event_may_be_marked,
-    positions_only_ever_grow,
+    publishing_only_raises_a_position,
+    reading_stores_the_position_as_it_is,
+    a_position_belongs_to_its_topic,
+    the_storage_has_one_name,
     a_known_event_that_is_found_is_marked,
     an_unknown_event_that_is_found_is_stored_as_published,
     an_event_that_is_found_twice_is_one,
@@ -29,6 +34,7 @@ every_repository_keeps!(
     a_relay_cannot_resign_for_another,
 );
 
+const TOPIC: &str = "outcomes";
 const LEASE: Duration = Duration::from_mins(10);
 
 async fn a_settlement_leaves_its_event_with_its_bytes(database: &Database) {
@@ -52,57 +58,85 @@ async fn unpublished_events_come_oldest_first(database: &Database) {
 async fn a_published_event_is_not_unpublished_again(database: &Database) {
     let store = database.open().await;
     let (one, _) = (settled(&*store, "ord_1").await, settled(&*store, "ord_2").await);
-    store.mark_published(&[at(&one, 3, 41)]).await.expect("marked");
+    store.mark_published(TOPIC, &[at(&one, 3, 41)]).await.expect("marked");
     assert_eq!(names(&store.unpublished(10).await.expect("read")), ["ord_2"]);
-    assert_eq!(store.positions().await.expect("read"), [Position { partition: 3, next_offset: 42 }]);
+    assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 3, next_offset: 42 }]);
 }
 
 async fn marking_again_changes_nothing(database: &Database) {
     let store = database.open().await;
     let one = settled(&*store, "ord_1").await;
     for _ in 0..2 {
-        store.mark_published(&[at(&one, 0, 7)]).await.expect("marked");
+        store.mark_published(TOPIC, &[at(&one, 0, 7)]).await.expect("marked");
     }
     assert_eq!(store.unpublished(10).await.expect("read"), []);
-    assert_eq!(store.positions().await.expect("read"), [Position { partition: 0, next_offset: 8 }]);
+    assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 0, next_offset: 8 }]);
 }
 
 async fn an_unknown_event_may_be_marked(database: &Database) {
     let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
     let unknown = settled(&*elsewhere.open().await, "ord_9").await;
-    store.mark_published(&[at(&unknown, 1, 1)]).await.expect("marked");
-    store.mark_published(&[]).await.expect("nothing to mark");
-    assert_eq!(store.positions().await.expect("read"), [Position { partition: 1, next_offset: 2 }]);
+    store.mark_published(TOPIC, &[at(&unknown, 1, 1)]).await.expect("marked");
+    store.mark_published(TOPIC, &[]).await.expect("nothing to mark");
+    assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 1, next_offset: 2 }]);
 }
 
-async fn positions_only_ever_grow(database: &Database) {
+async fn publishing_only_raises_a_position(database: &Database) {
     let store = database.open().await;
     let events = [settled(&*store, "ord_1").await, settled(&*store, "ord_2").await];
-    let batch = [at(&events[0], 2, 9), at(&events[1], 2, 5)];
-    store.mark_published(&batch).await.expect("marked");
-    let read = [Position { partition: 2, next_offset: 4 }, Position { partition: 0, next_offset: 1 }];
-    store.adopt(&[], &read).await.expect("adopted");
-    store.mark_published(&[at(&events[0], 2, 3)]).await.expect("marked");
-    let grown = [Position { partition: 0, next_offset: 1 }, Position { partition: 2, next_offset: 10 }];
-    assert_eq!(store.positions().await.expect("read"), grown);
+    let batch = [at(&events[0], 2, 9), at(&events[1], 2, 5), at(&events[1], 0, 0)];
+    store.mark_published(TOPIC, &batch).await.expect("marked");
+    store.mark_published(TOPIC, &[at(&events[0], 2, 3)]).await.expect("marked");
+    let raised = [Position { partition: 0, next_offset: 1 }, Position { partition: 2, next_offset: 10 }];
+    assert_eq!(store.positions(TOPIC).await.expect("read"), raised);
+}
+
+async fn reading_stores_the_position_as_it_is(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    store.mark_published(TOPIC, &[at(&event, 2, 9)]).await.expect("marked");
+    let read = [Position { partition: 1, next_offset: 7 }, Position { partition: 2, next_offset: 0 }];
+    store.adopt(TOPIC, &[], &read).await.expect("adopted");
+    assert_eq!(store.positions(TOPIC).await.expect("read"), read, "the topic may have been made anew");
+}
+
+async fn a_position_belongs_to_its_topic(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    store.mark_published(TOPIC, &[at(&event, 0, 9)]).await.expect("marked");
+    assert_eq!(store.positions("outcomes-2").await.expect("read"), []);
+    let read = [Position { partition: 0, next_offset: 3 }];
+    store.adopt("outcomes-2", &[], &read).await.expect("adopted");
+    assert_eq!(store.positions("outcomes-2").await.expect("read"), read);
+    assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 0, next_offset: 10 }]);
+}
+
+async fn the_storage_has_one_name(database: &Database) {
+    let instances = [database.open().await, database.open().await];
+    let names = join_all((0..20).map(|racer| instances[racer % 2].identity())).await;
+    let names: HashSet<String> = names.into_iter().map(|name| name.expect("an answer")).collect();
+    assert_eq!(names.len(), 1, "all are told one name: {names:?}");
+    assert!(names.contains(&database.open().await.identity().await.expect("an answer")), "and it stays");
+    let elsewhere = Database::create(crate::contract::database::Kind::Memory).await;
+    assert!(!names.contains(&elsewhere.open().await.identity().await.expect("an answer")), "no other has it");
 }
 
 async fn a_known_event_that_is_found_is_marked(database: &Database) {
     let store = database.open().await;
     let event = settled(&*store, "ord_1").await;
     let read = [Position { partition: 0, next_offset: 5 }];
-    let adopted = store.adopt(&[found(&event, 4)], &read).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &[found(&event, 4)], &read).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 1, stored: 0 });
     assert_eq!(store.unpublished(10).await.expect("read"), []);
-    assert_eq!(store.positions().await.expect("read"), read);
-    let again = store.adopt(&[found(&event, 4)], &read).await.expect("adopted");
+    assert_eq!(store.positions(TOPIC).await.expect("read"), read);
+    let again = store.adopt(TOPIC, &[found(&event, 4)], &read).await.expect("adopted");
     assert_eq!(again, Adopted::default());
 }
 
 async fn an_unknown_event_that_is_found_is_stored_as_published(database: &Database) {
     let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
     let unknown = settled(&*elsewhere.open().await, "ord_9").await;
-    let adopted = store.adopt(&[found(&unknown, 0)], &[]).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &[found(&unknown, 0)], &[]).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 0, stored: 1 });
     assert_eq!(store.unpublished(10).await.expect("read"), []);
 }
@@ -112,14 +146,14 @@ async fn an_event_that_is_found_twice_is_one(database: &Database) {
     let unknown = settled(&*elsewhere.open().await, "ord_9").await;
     let known = settled(&*store, "ord_1").await;
     let stretch = [found(&unknown, 0), found(&known, 1), found(&unknown, 2), found(&known, 3)];
-    let adopted = store.adopt(&stretch, &[]).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &stretch, &[]).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 1, stored: 1 });
 }
 
 async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database) {
     let store = database.open().await;
     let settlement = paid(&armed(&*store, "ord_1").await);
-    store.adopt(&[found(&encode(&settlement.outcome), 0)], &[]).await.expect("adopted");
+    store.adopt(TOPIC, &[found(&encode(&settlement.outcome), 0)], &[]).await.expect("adopted");
     assert_eq!(store.settle(&settlement).await.expect("settled"), Settling::Stored);
     assert_eq!(store.unpublished(10).await.expect("read"), []);
 }
@@ -127,7 +161,7 @@ async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database
 async fn a_settlement_that_was_told_otherwise_contradicts(database: &Database) {
     let store = database.open().await;
     let armed = armed(&*store, "ord_1").await;
-    store.adopt(&[found(&encode(&paid(&armed).outcome), 0)], &[]).await.expect("adopted");
+    store.adopt(TOPIC, &[found(&encode(&paid(&armed).outcome), 0)], &[]).await.expect("adopted");
     let told = store.settle(&failed(&armed)).await.expect("an answer");
     assert_eq!(told, Settling::Contradicts(paid(&armed).outcome.order));
     let stored = store.get(&id("ord_1")).await.expect("read").expect("stored");

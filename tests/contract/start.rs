@@ -8,7 +8,7 @@ use order_payments::ports::order_repository::{RepositoryError, Standing};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::contract::database::{CONNECTIONS, Database, Kind, create_postgres};
-use crate::contract::samples::{NOW, begun, id, token};
+use crate::contract::samples::{NOW, armed, begun, id, paid, token};
 
 const RACERS: usize = 4;
 
@@ -138,4 +138,36 @@ async fn assert_flow_is_corrupt(database: &Database) {
     assert_eq!(told.to_string(), r#"the stored row of order "ord_1" cannot be read: flow: "three-step" is not known"#);
     let RepositoryError::Corrupt { order_id, .. } = told else { panic!("{told:?}") };
     assert_eq!(order_id, "ord_1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_that_cannot_be_read_keeps_no_other_waiting() {
+    let spoil = "UPDATE outbox SET headers = '?' WHERE order_id IN ('ord_1', 'ord_2')";
+    let database = Database::create(Kind::Postgres).await;
+    settle_three(&database).await;
+    postgres(spoil, &database.url()).await;
+    assert_third_is_unpublished(&database).await;
+    database.destroy().await;
+
+    let database = Database::create(Kind::Sqlite).await;
+    settle_three(&database).await;
+    let mut foreign = SqliteConnection::connect(&database.url()).await.expect("a file that foreign tools may open");
+    sqlx::raw_sql(spoil).execute(&mut foreign).await.expect("the statement is lawful");
+    assert_third_is_unpublished(&database).await;
+}
+
+async fn settle_three(database: &Database) {
+    let store = database.open().await;
+    for name in ["ord_1", "ord_2", "ord_3"] {
+        store.settle(&paid(&armed(&*store, name).await)).await.expect("settled");
+    }
+}
+
+async fn assert_third_is_unpublished(database: &Database) {
+    let store = database.open().await;
+    for limit in [1, 2, 10] {
+        let events = store.unpublished(limit).await.expect("read");
+        assert_eq!(events.iter().map(|event| event.order_id.as_str()).collect::<Vec<_>>(), ["ord_3"]);
+    }
+    assert_eq!(store.unpublished(0).await.expect("read"), []);
 }

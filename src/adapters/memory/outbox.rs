@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::domain::outcome::EventId;
@@ -18,8 +19,10 @@ pub(in crate::adapters::memory) struct Events {
     entries: Vec<Entry>,
     /// Where in `entries` an event is.
     index: HashMap<EventId, usize>,
-    next_offsets: BTreeMap<i32, i64>,
+    /// By topic and partition.
+    next_offsets: BTreeMap<(String, i32), i64>,
     lead: Option<Lead>,
+    identity: Option<String>,
 }
 
 struct Entry {
@@ -52,14 +55,19 @@ impl Events {
         unmarked.map(|entry| entry.published = Some(published)).is_some()
     }
 
-    fn advance(&mut self, position: Position) {
-        let next = self.next_offsets.entry(position.partition).or_insert(position.next_offset);
+    fn raise(&mut self, topic: &str, position: Position) {
+        let next = self.next_offsets.entry((topic.to_owned(), position.partition)).or_default();
         *next = position.next_offset.max(*next);
     }
 }
 
 #[async_trait]
 impl Outbox for MemoryOrderRepository {
+    async fn identity(&self) -> Result<String, RepositoryError> {
+        let identity = &mut self.tables().events.identity;
+        Ok(identity.get_or_insert_with(|| Uuid::new_v4().to_string()).clone())
+    }
+
     async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
         let now = self.clock.now();
         let lead = &mut self.tables().events.lead;
@@ -81,16 +89,21 @@ impl Outbox for MemoryOrderRepository {
         Ok(waiting.take(limit).map(|entry| entry.event.clone()).collect())
     }
 
-    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
+    async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError> {
         let events = &mut self.tables().events;
         for published in published {
             events.mark(*published);
-            events.advance(Position { partition: published.partition, next_offset: published.offset + 1 });
+            events.raise(topic, Position { partition: published.partition, next_offset: published.offset + 1 });
         }
         Ok(())
     }
 
-    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
+    async fn adopt(
+        &self,
+        topic: &str,
+        found: &[FoundEvent],
+        read_up_to: &[Position],
+    ) -> Result<Adopted, RepositoryError> {
         let events = &mut self.tables().events;
         let mut adopted = Adopted::default();
         for found in found {
@@ -104,14 +117,14 @@ impl Outbox for MemoryOrderRepository {
             }
         }
         for position in read_up_to {
-            events.advance(*position);
+            events.next_offsets.insert((topic.to_owned(), position.partition), position.next_offset);
         }
         Ok(adopted)
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
+    async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {
         let tables = self.tables();
-        let known = tables.events.next_offsets.iter();
-        Ok(known.map(|(&partition, &next_offset)| Position { partition, next_offset }).collect())
+        let known = tables.events.next_offsets.iter().filter(|((of, _), _)| of == topic);
+        Ok(known.map(|((_, partition), &next_offset)| Position { partition: *partition, next_offset }).collect())
     }
 }

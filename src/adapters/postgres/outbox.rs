@@ -10,12 +10,20 @@ use uuid::Uuid;
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after};
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
 
 #[async_trait]
 impl Outbox for PostgresOrderRepository {
+    async fn identity(&self) -> Result<String, RepositoryError> {
+        const STATEMENT: &str = "INSERT INTO identity (id, name) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
+        let name = Uuid::new_v4().to_string();
+        sqlx::query(STATEMENT).bind(name).execute(&self.pool).await.map_err(unavailable)?;
+        // A statement of its own: it sees the name of a racer that the first one waited for.
+        sqlx::query_scalar("SELECT name FROM identity").fetch_one(&self.pool).await.map_err(unavailable)
+    }
+
     async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
         const STATEMENT: &str = "
             INSERT INTO leases (name, holder, expires_at) VALUES ('relay', $1, now() + $2 * interval '1 microsecond')
@@ -34,21 +42,35 @@ impl Outbox for PostgresOrderRepository {
 
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
         const STATEMENT: &str = "
-            SELECT event_id, order_id, kind, headers, payload FROM outbox
-            WHERE published_at IS NULL ORDER BY created_at, event_id LIMIT $1";
+            SELECT event_id, order_id, event_type, headers, payload FROM outbox
+            WHERE published_at IS NULL ORDER BY created_at, event_id LIMIT $1 OFFSET $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Result<Vec<EventRow>, _> = sqlx::query_as(STATEMENT).bind(limit).fetch_all(&self.pool).await;
-        rows.map_err(unavailable)?.into_iter().map(EventRow::read).collect()
+        let mut offset = 0;
+        loop {
+            let query = sqlx::query_as(STATEMENT).bind(limit).bind(offset);
+            let rows: Vec<EventRow> = query.fetch_all(&self.pool).await.map_err(unavailable)?;
+            let is_end = rows.is_empty();
+            let events = readable_events(rows);
+            if is_end || !events.is_empty() {
+                return Ok(events);
+            }
+            offset = limit.saturating_add(offset); // None of this page can be read: the next one is due.
+        }
     }
 
-    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
+    async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError> {
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
         mark(&mut tx, published).await.map_err(unavailable)?;
-        advance(&mut tx, &positions_after(published)).await.map_err(unavailable)?;
+        raise(&mut tx, topic, &positions_after(published)).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)
     }
 
-    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
+    async fn adopt(
+        &self,
+        topic: &str,
+        found: &[FoundEvent],
+        read_up_to: &[Position],
+    ) -> Result<Adopted, RepositoryError> {
         // An event that was written twice to the topic is one row here, at its last place.
         let found: BTreeMap<_, _> = found.iter().map(|found| (found.event.id, found)).collect();
         let found: Vec<_> = found.into_values().collect();
@@ -57,14 +79,15 @@ impl Outbox for PostgresOrderRepository {
         let stored = store(&mut tx, &found).await.map_err(unavailable)?;
         // A statement of its own: it sees what a settlement committed while the first one waited for it.
         let marked = mark(&mut tx, &places).await.map_err(unavailable)?;
-        advance(&mut tx, read_up_to).await.map_err(unavailable)?;
+        note(&mut tx, topic, read_up_to).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         Ok(Adopted { marked, stored })
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
-        const STATEMENT: &str = r#"SELECT "partition", next_offset FROM outbox_positions ORDER BY "partition""#;
-        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+    async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {
+        const STATEMENT: &str =
+            r#"SELECT "partition", next_offset FROM outbox_positions WHERE topic = $1 ORDER BY "partition""#;
+        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).bind(topic).fetch_all(&self.pool).await;
         let position = |(partition, next_offset)| Position { partition, next_offset };
         Ok(rows.map_err(unavailable)?.into_iter().map(position).collect())
     }
@@ -89,16 +112,16 @@ async fn mark(db: &mut PgConnection, published: &[Published]) -> Result<u64, sql
 /// Stores events that are unknown here as published ones, and says how many.
 async fn store(db: &mut PgConnection, found: &[&FoundEvent]) -> Result<u64, sqlx::Error> {
     const STATEMENT: &str = r#"
-        INSERT INTO outbox (event_id, order_id, kind, headers, payload, created_at, published_at, "partition", "offset")
-        SELECT event_id, order_id, kind, headers, payload, now(), now(), "partition", "offset"
+        INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at, published_at, "partition", "offset")
+        SELECT event_id, order_id, event_type, headers, payload, now(), now(), "partition", "offset"
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::bigint[])
-            AS i (event_id, order_id, kind, headers, payload, "partition", "offset")
+            AS i (event_id, order_id, event_type, headers, payload, "partition", "offset")
         ON CONFLICT (event_id) DO NOTHING"#;
     let rows: Vec<_> = found.iter().map(|found| EventRow::of(&found.event)).collect();
     let stored = sqlx::query(STATEMENT)
         .bind(column(&rows, |row| -> Uuid { row.event_id }))
         .bind(column(&rows, |row| row.order_id.as_str()))
-        .bind(column(&rows, |row| row.kind.as_str()))
+        .bind(column(&rows, |row| row.event_type.as_str()))
         .bind(column(&rows, |row| row.headers.as_str()))
         .bind(column(&rows, |row| row.payload.as_slice()))
         .bind(column(found, |found| found.partition))
@@ -108,15 +131,36 @@ async fn store(db: &mut PgConnection, found: &[&FoundEvent]) -> Result<u64, sqlx
     Ok(stored.rows_affected())
 }
 
-/// Positions only ever grow: a slow relay does not take them back.
-async fn advance(db: &mut PgConnection, positions: &[Position]) -> Result<(), sqlx::Error> {
+/// Raises positions: what was published late does not take back what is known.
+async fn raise(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = r#"
-        INSERT INTO outbox_positions ("partition", next_offset)
-        SELECT "partition", max(next_offset) FROM unnest($1::integer[], $2::bigint[]) AS i ("partition", next_offset)
+        INSERT INTO outbox_positions (topic, "partition", next_offset)
+        SELECT $1, "partition", max(next_offset)
+        FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset)
         GROUP BY "partition" ORDER BY "partition"
-        ON CONFLICT ("partition") DO UPDATE
+        ON CONFLICT (topic, "partition") DO UPDATE
         SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
-    sqlx::query(STATEMENT)
+    store_positions(db, STATEMENT, topic, positions).await
+}
+
+/// Stores positions as they are, be they lower than what is known.
+async fn note(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
+    const STATEMENT: &str = r#"
+        INSERT INTO outbox_positions (topic, "partition", next_offset)
+        SELECT $1, "partition", next_offset
+        FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset) ORDER BY "partition"
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset"#;
+    store_positions(db, STATEMENT, topic, positions).await
+}
+
+async fn store_positions(
+    db: &mut PgConnection,
+    statement: &'static str,
+    topic: &str,
+    positions: &[Position],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(statement)
+        .bind(topic)
         .bind(column(positions, |position| position.partition))
         .bind(column(positions, |position| position.next_offset))
         .execute(db)

@@ -70,7 +70,7 @@ impl Settle {
                 SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
                     $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[])
                 AS i (order_id, attempt, status, state, replaceable, reference,
-                    reason_code, reason_category, reason_message, event_id, opposite_id, kind, headers, payload)
+                    reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload)
             ), moved AS (
                 UPDATE orders o SET status = i.status, updated_at = now()
                 FROM input i
@@ -85,8 +85,8 @@ impl Settle {
                 FROM moved m
                 WHERE p.order_id = m.order_id AND p.attempt = m.attempt
             ), told AS (
-                INSERT INTO outbox (event_id, order_id, kind, headers, payload, created_at)
-                SELECT event_id, order_id, kind, headers, payload, now() FROM moved
+                INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
+                SELECT event_id, order_id, event_type, headers, payload, now() FROM moved
                 ON CONFLICT (event_id) DO NOTHING
             )
             SELECT order_id FROM moved";
@@ -103,7 +103,7 @@ impl Settle {
             .bind(column(&ends, |end| end.state.reason_message.as_deref()))
             .bind(column(&ends, |end| end.event.event_id))
             .bind(column(&ends, |end| opposite_event(end.settlement).as_uuid()))
-            .bind(column(&ends, |end| end.event.kind.as_str()))
+            .bind(column(&ends, |end| end.event.event_type.as_str()))
             .bind(column(&ends, |end| end.event.headers.as_str()))
             .bind(column(&ends, |end| end.event.payload.as_slice()))
             .fetch_all(&self.pool)

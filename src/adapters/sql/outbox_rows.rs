@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::domain::outcome::{EventId, OutcomeKind};
+use crate::domain::outcome::EventId;
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{FoundEvent, OutcomeEvent, Position, Published};
 
@@ -12,8 +12,7 @@ use crate::ports::outbox::{FoundEvent, OutcomeEvent, Position, Published};
 pub struct EventRow {
     pub(crate) event_id: Uuid,
     pub(crate) order_id: String,
-    /// The event type.
-    pub(crate) kind: String,
+    pub(crate) event_type: String,
     /// A JSON array of pairs: names may repeat, and their order is part of the record.
     pub(crate) headers: String,
     pub(crate) payload: Vec<u8>,
@@ -25,7 +24,7 @@ impl EventRow {
         Self {
             event_id: event.id.as_uuid(),
             order_id: event.order_id.to_string(),
-            kind: event.kind.event_type().to_owned(),
+            event_type: event.event_type.clone(),
             headers: serde_json::to_string(&event.headers).expect("pairs of texts always serialise"),
             payload: event.payload.clone(),
         }
@@ -36,17 +35,33 @@ impl EventRow {
     /// # Errors
     /// [`RepositoryError::Corrupt`], naming the column.
     pub fn read(self) -> Result<OutcomeEvent, RepositoryError> {
-        let Self { event_id, order_id, kind, headers, payload } = self;
+        let Self { event_id, order_id, event_type, headers, payload } = self;
         let corrupt = |problem: String| RepositoryError::Corrupt { order_id: order_id.clone(), problem };
-        let kind = OutcomeKind::from_event_type(&kind);
         Ok(OutcomeEvent {
             id: EventId::from_uuid(event_id),
             order_id: order_id.parse().map_err(|error| corrupt(format!("outbox.order_id: {error}")))?,
-            kind: kind.ok_or_else(|| corrupt("outbox.kind: is not known".to_owned()))?,
+            event_type,
             headers: serde_json::from_str(&headers).map_err(|_| corrupt("outbox.headers: no JSON pairs".to_owned()))?,
             payload,
         })
     }
+}
+
+/// The events of these rows. One that cannot be read is reported and left out: it must not keep the
+/// others from being published.
+pub fn readable_events(rows: Vec<EventRow>) -> Vec<OutcomeEvent> {
+    rows.into_iter().filter_map(readable).collect()
+}
+
+fn readable(row: EventRow) -> Option<OutcomeEvent> {
+    let order_id = row.order_id.clone();
+    let report = |error: &RepositoryError| {
+        tracing::error!(
+            order.id = order_id, %error,
+            "the outcome of order {order_id} stays unpublished until someone has looked at its row"
+        );
+    };
+    row.read().inspect_err(report).ok()
 }
 
 /// How far the partitions are written once these events are.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after};
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events};
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{insert_event, now};
 use crate::adapters::sqlite::writer::Write;
@@ -15,6 +16,10 @@ use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, 
 
 #[async_trait]
 impl Outbox for SqliteOrderRepository {
+    async fn identity(&self) -> Result<String, RepositoryError> {
+        self.write(Identify { name: Uuid::new_v4().to_string() }).await
+    }
+
     async fn lead(&self, relay: &str, lease: Duration) -> Result<bool, RepositoryError> {
         let lease_micros = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
         self.write(Lead { relay: relay.to_owned(), lease_micros }).await
@@ -27,26 +32,56 @@ impl Outbox for SqliteOrderRepository {
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
         // Rows of the same millisecond come in the order in which they were written.
         const STATEMENT: &str = "
-            SELECT event_id, order_id, kind, headers, payload FROM outbox
-            WHERE published_at IS NULL ORDER BY created_at, rowid LIMIT ?";
+            SELECT event_id, order_id, event_type, headers, payload FROM outbox
+            WHERE published_at IS NULL ORDER BY created_at, rowid LIMIT ? OFFSET ?";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Result<Vec<EventRow>, _> = sqlx::query_as(STATEMENT).bind(limit).fetch_all(&self.pool).await;
-        rows.map_err(unavailable)?.into_iter().map(EventRow::read).collect()
+        let mut offset = 0;
+        loop {
+            let query = sqlx::query_as(STATEMENT).bind(limit).bind(offset);
+            let rows: Vec<EventRow> = query.fetch_all(&self.pool).await.map_err(unavailable)?;
+            let is_end = rows.is_empty();
+            let events = readable_events(rows);
+            if is_end || !events.is_empty() {
+                return Ok(events);
+            }
+            offset = limit.saturating_add(offset); // None of this page can be read: the next one is due.
+        }
     }
 
-    async fn mark_published(&self, published: &[Published]) -> Result<(), RepositoryError> {
-        self.write(Mark { published: published.to_vec() }).await
+    async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError> {
+        self.write(Mark { topic: topic.to_owned(), published: published.to_vec() }).await
     }
 
-    async fn adopt(&self, found: &[FoundEvent], read_up_to: &[Position]) -> Result<Adopted, RepositoryError> {
-        self.write(Adopt { found: found.to_vec(), read_up_to: read_up_to.to_vec() }).await
+    async fn adopt(
+        &self,
+        topic: &str,
+        found: &[FoundEvent],
+        read_up_to: &[Position],
+    ) -> Result<Adopted, RepositoryError> {
+        self.write(Adopt { topic: topic.to_owned(), found: found.to_vec(), read_up_to: read_up_to.to_vec() }).await
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, RepositoryError> {
-        const STATEMENT: &str = r#"SELECT "partition", next_offset FROM outbox_positions ORDER BY "partition""#;
-        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+    async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {
+        const STATEMENT: &str =
+            r#"SELECT "partition", next_offset FROM outbox_positions WHERE topic = ? ORDER BY "partition""#;
+        let rows: Result<Vec<(i32, i64)>, _> = sqlx::query_as(STATEMENT).bind(topic).fetch_all(&self.pool).await;
         let position = |(partition, next_offset)| Position { partition, next_offset };
         Ok(rows.map_err(unavailable)?.into_iter().map(position).collect())
+    }
+}
+
+struct Identify {
+    name: String,
+}
+
+#[async_trait]
+impl Write for Identify {
+    type Answer = String;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<String, RepositoryError> {
+        const STATEMENT: &str = "INSERT INTO identity (id, name) VALUES (1, ?) ON CONFLICT (id) DO NOTHING";
+        sqlx::query(STATEMENT).bind(&self.name).execute(&mut *db).await.map_err(unavailable)?;
+        sqlx::query_scalar("SELECT name FROM identity").fetch_one(db).await.map_err(unavailable)
     }
 }
 
@@ -87,6 +122,7 @@ impl Write for Resign {
 }
 
 struct Mark {
+    topic: String,
     published: Vec<Published>,
 }
 
@@ -98,11 +134,12 @@ impl Write for Mark {
         for published in &self.published {
             mark(&mut *db, published).await?;
         }
-        advance(db, &positions_after(&self.published)).await
+        raise(db, &self.topic, &positions_after(&self.published)).await
     }
 }
 
 struct Adopt {
+    topic: String,
     found: Vec<FoundEvent>,
     read_up_to: Vec<Position>,
 }
@@ -120,7 +157,7 @@ impl Write for Adopt {
                 adopted.marked += 1;
             }
         }
-        advance(db, &self.read_up_to).await?;
+        note(db, &self.topic, &self.read_up_to).await?;
         Ok(adopted)
     }
 }
@@ -137,13 +174,30 @@ async fn mark(db: &mut SqliteConnection, published: &Published) -> Result<bool, 
     Ok(marked.rows_affected() == 1)
 }
 
-/// Positions only ever grow: a slow relay does not take them back.
-async fn advance(db: &mut SqliteConnection, positions: &[Position]) -> Result<(), RepositoryError> {
+/// Raises positions: what was published late does not take back what is known.
+async fn raise(db: &mut SqliteConnection, topic: &str, positions: &[Position]) -> Result<(), RepositoryError> {
     const STATEMENT: &str = r#"
-        INSERT INTO outbox_positions ("partition", next_offset) VALUES (?, ?)
-        ON CONFLICT ("partition") DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)"#;
+        INSERT INTO outbox_positions (topic, "partition", next_offset) VALUES (?, ?, ?)
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)"#;
+    store_positions(db, STATEMENT, topic, positions).await
+}
+
+/// Stores positions as they are, be they lower than what is known.
+async fn note(db: &mut SqliteConnection, topic: &str, positions: &[Position]) -> Result<(), RepositoryError> {
+    const STATEMENT: &str = r#"
+        INSERT INTO outbox_positions (topic, "partition", next_offset) VALUES (?, ?, ?)
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset"#;
+    store_positions(db, STATEMENT, topic, positions).await
+}
+
+async fn store_positions(
+    db: &mut SqliteConnection,
+    statement: &'static str,
+    topic: &str,
+    positions: &[Position],
+) -> Result<(), RepositoryError> {
     for position in positions {
-        let query = sqlx::query(STATEMENT).bind(position.partition).bind(position.next_offset);
+        let query = sqlx::query(statement).bind(topic).bind(position.partition).bind(position.next_offset);
         query.execute(&mut *db).await.map_err(unavailable)?;
     }
     Ok(())

@@ -167,7 +167,7 @@ pub(in crate::adapters::sqlite) async fn insert_event(
 ) -> Result<bool, RepositoryError> {
     const STATEMENT: &str = concat!(
         r#"INSERT INTO outbox
-            (event_id, order_id, kind, headers, payload, created_at, published_at, "partition", "offset")
+            (event_id, order_id, event_type, headers, payload, created_at, published_at, "partition", "offset")
          VALUES (?1, ?2, ?3, ?4, ?5, "#,
         now!(),
         ", iif(?6 IS NULL, NULL, ",
@@ -178,7 +178,7 @@ pub(in crate::adapters::sqlite) async fn insert_event(
     let inserted = sqlx::query(STATEMENT)
         .bind(row.event_id)
         .bind(&row.order_id)
-        .bind(row.kind)
+        .bind(row.event_type)
         .bind(row.headers)
         .bind(row.payload)
         .bind(published.map(|published| published.partition))

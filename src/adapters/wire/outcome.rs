@@ -84,7 +84,7 @@ pub fn encode(outcome: &Outcome) -> OutcomeEvent {
     OutcomeEvent {
         id: outcome.event_id(),
         order_id: outcome.order.id().clone(),
-        kind: outcome.kind(),
+        event_type: outcome.kind().event_type().to_owned(),
         headers: headers(outcome, occurred_at),
         payload: serde_json::to_vec(&value).expect("plain strings and numbers always serialise"),
     }

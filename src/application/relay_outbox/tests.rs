@@ -56,6 +56,7 @@ impl Stage {
     fn relay(&self, name: &str, publisher: &Arc<MemoryEventPublisher>) -> RelayOutbox {
         let policy = RelayPolicy {
             name: name.to_owned(),
+            topic: "outcomes".to_owned(),
             batch_size: 3,
             lease: LEASE,
             poll_interval: Duration::from_millis(50),
