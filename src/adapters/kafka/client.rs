@@ -22,6 +22,9 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 512 << 20;
 /// How long a record may wait for its broker before its delivery is given up (and tried again by us).
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often the consumer's lag is renewed.
+const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long the cluster keeps a transaction open whose producer is silent.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -55,6 +58,8 @@ impl Config {
             .set("session.timeout.ms", millis(self.session_timeout))
             .set("heartbeat.interval.ms", millis(heartbeat))
             .set("max.poll.interval.ms", millis(MAX_POLL_INTERVAL.max(self.session_timeout)))
+            // For the lag alone: where partitions end is known here, at no further request.
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
             // Partition ends are none of our business: a watermark is what was delivered.
             .set("enable.partition.eof", "false");
         Ok(config)

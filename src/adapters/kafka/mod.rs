@@ -8,6 +8,7 @@
 
 mod backoff;
 pub mod client;
+mod committer;
 pub mod config;
 pub mod consumer;
 pub mod dead_letter;
@@ -16,6 +17,7 @@ mod found;
 mod group;
 pub mod handler;
 mod holdings;
+mod lag;
 pub mod lanes;
 mod offsets;
 mod poller;

@@ -1,25 +1,30 @@
 //! The thread that owns the consumer. Polls at least every 100 ms, hands records over, commits what is
 //! done. Never waits for anything but Kafka and completions, and never longer than it says.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::mpsc;
 
 use crate::adapters::kafka::client::MAX_POLL_INTERVAL;
+use crate::adapters::kafka::committer::Committer;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::{GroupContext, Rebalance, accept, give_back};
 use crate::adapters::kafka::holdings::Holdings;
-use crate::adapters::kafka::positions;
 use crate::adapters::kafka::record::{Completion, Record};
 use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::{lag, positions};
 
 /// The longest wait for a record or a completion: half of what the rule of 100 ms allows.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long a last commit may take once there is nothing left to drain: a coordinator answers in milliseconds.
+pub(crate) const COMMIT_GRACE: Duration = Duration::from_secs(2);
 
 type GroupConsumer = BaseConsumer<GroupContext>;
 
@@ -46,12 +51,15 @@ impl Limits {
 
 pub(crate) struct Poller {
     config: Config,
-    consumer: GroupConsumer,
+    consumer: Arc<GroupConsumer>,
+    committer: Committer,
     limits: Limits,
     hand_over: mpsc::Sender<Handed>,
     completed: Receiver<Completion>,
     completions: Sender<Completion>,
     stopped: Receiver<Instant>,
+    /// Until when everything is to be finished, once that was asked for.
+    stop_at: Option<Instant>,
     status: StatusHandle,
     holdings: Holdings,
     /// Whether all our partitions are paused. Only what we paused is resumed.
@@ -70,55 +78,53 @@ impl Poller {
         hand_over: mpsc::Sender<Handed>,
         stopped: Receiver<Instant>,
         status: StatusHandle,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
+        let consumer = Arc::new(consumer);
         let (completions, completed) = channel();
         let now = Instant::now();
         let holdings = Holdings::of(&config.request_topic);
-        Self {
+        Ok(Self {
             config,
+            committer: Committer::start(Arc::clone(&consumer))?,
             consumer,
             limits,
             hand_over,
             completed,
             completions,
             stopped,
+            stop_at: None,
             status,
             holdings,
             is_paused: false,
             last_poll: now,
             last_commit: now,
             suspect_until: None,
-        }
+        })
     }
 
     /// Polls until it is stopped or cannot go on; then drains and commits. The consumer is handed
     /// back to be closed.
-    pub(crate) fn run(mut self) -> (Result<(), ConsumerError>, GroupConsumer) {
+    pub(crate) fn run(mut self) -> (Result<(), ConsumerError>, Arc<GroupConsumer>) {
         let result = self.poll_until_stopped();
-        let (deadline, result) = match result {
-            Ok(deadline) => (deadline, Ok(())),
-            Err(problem) => (Instant::now() + self.config.drain_timeout, Err(problem)),
-        };
+        let deadline = self.stop_at.unwrap_or_else(|| Instant::now() + self.config.drain_timeout);
+        self.stop_at = Some(deadline);
         let drained = self.stop(deadline);
         self.consumer.context().close();
+        self.committer.end();
         (result.and(drained), self.consumer)
     }
 
-    fn poll_until_stopped(&mut self) -> Result<Instant, ConsumerError> {
-        loop {
-            match self.stopped.try_recv() {
-                Ok(deadline) => return Ok(deadline),
-                // The owner was dropped without a word: nothing may be waited for.
-                Err(TryRecvError::Disconnected) => return Ok(Instant::now()),
-                Err(TryRecvError::Empty) => {}
-            }
+    fn poll_until_stopped(&mut self) -> Result<(), ConsumerError> {
+        while !is_stopped(&mut self.stop_at, &self.stopped) {
             self.take_completions(Duration::ZERO);
             let wait = self.make_room()?;
             self.poll(wait)?;
+            self.note_commit(Duration::ZERO);
             if self.last_commit.elapsed() >= self.config.commit_interval {
                 self.commit(&self.holdings.partitions());
             }
         }
+        Ok(())
     }
 
     /// Waits for completions while too much is held, and pauses where that does not help at once.
@@ -183,6 +189,7 @@ impl Poller {
                 Rebalance::Revoke(list) => self.revoke(&list)?,
             }
         }
+        lag::tell(&self.consumer.context().take_ends(), &self.holdings);
         self.report();
         end.map_or(Ok(()), Err)
     }
@@ -218,7 +225,11 @@ impl Poller {
 
     fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
         self.suspect_until = None;
-        let starts = positions::look_up(&self.consumer, &self.config, partitions)?;
+        let (stop_at, stopped, status) = (&mut self.stop_at, &self.stopped, &self.status);
+        let starts = positions::look_up(&self.consumer, &self.config, partitions, || {
+            status.lives();
+            !is_stopped(stop_at, stopped)
+        })?;
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for start in &starts {
             let topic = &self.config.request_topic;
@@ -248,9 +259,10 @@ impl Poller {
                 self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
                 self.report();
             }
-            self.commit(&leaving);
+            self.commit_by(&leaving, deadline + COMMIT_GRACE);
         }
         self.holdings.drop_partitions(&leaving);
+        lag::forget(&leaving);
         self.suspect_until = None;
         let given_back = give_back(&self.consumer, partitions);
         given_back.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
@@ -272,25 +284,59 @@ impl Poller {
                 result = self.poll(Duration::ZERO);
             }
         }
-        self.commit(&self.holdings.partitions());
+        self.commit_by(&self.holdings.partitions(), deadline + COMMIT_GRACE);
         result
     }
 
-    /// Commits the watermarks of these partitions that moved. A refusal is no error: the records are
-    /// delivered again to whoever has the partitions then.
+    /// Commits and waits for the answer until `deadline`, for that of an earlier commit first.
+    fn commit_by(&mut self, wanted: &[i32], deadline: Instant) {
+        self.wait_for_commit(deadline);
+        self.commit(wanted);
+        self.wait_for_commit(deadline);
+    }
+
+    fn wait_for_commit(&mut self, deadline: Instant) {
+        while self.committer.is_busy() && Instant::now() < deadline {
+            self.note_commit(TICK.min(deadline.saturating_duration_since(Instant::now())));
+            self.report();
+        }
+    }
+
+    /// Has the watermarks of these partitions committed that moved, unless a commit is under way.
     fn commit(&mut self, wanted: &[i32]) {
+        if self.committer.is_busy() {
+            return;
+        }
         self.last_commit = Instant::now();
         self.suspect_until = self.suspect_until.filter(|until| *until > Instant::now());
         let moved = self.holdings.uncommitted(wanted);
         if moved.count() == 0 || self.suspect_until.is_some() || self.consumer.assignment_lost() {
             return;
         }
-        match self.consumer.commit(&moved, CommitMode::Sync) {
-            Ok(()) => self.holdings.note_committed(&moved),
-            Err(problem) => {
+        self.committer.commit(moved);
+    }
+
+    /// Takes the answer to a commit, if there is one within `wait`. A refusal is no error: the records
+    /// are delivered again to whoever has the partitions then.
+    fn note_commit(&mut self, wait: Duration) {
+        match self.committer.answer(wait) {
+            None => {}
+            Some((positions, Ok(()))) => self.holdings.note_committed(&positions),
+            Some((_, Err(problem))) => {
                 metrics::counter!("order_payments_commit_failures_total").increment(1);
                 tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
             }
         }
     }
+}
+
+/// Whether the end was asked for, and until when everything is to be finished.
+fn is_stopped(stop_at: &mut Option<Instant>, stopped: &Receiver<Instant>) -> bool {
+    match stopped.try_recv() {
+        Ok(deadline) => *stop_at = Some(deadline),
+        // The owner was dropped without a word: nothing may be waited for.
+        Err(TryRecvError::Disconnected) => *stop_at = stop_at.or_else(|| Some(Instant::now())),
+        Err(TryRecvError::Empty) => {}
+    }
+    stop_at.is_some()
 }
