@@ -185,7 +185,12 @@ impl App {
         let deadline = Instant::now() + shutdown_timeout;
         end_intake.cancel();
         let consumed = match consumed {
-            Ok(()) => intake.await.context("the consumer could not stop in order"),
+            Ok(()) => match timeout_at(deadline - LAST_OUTCOMES / 2, intake).await {
+                Ok(ended) => ended.context("the consumer could not stop in order"),
+                Err(_) => {
+                    Err(anyhow::anyhow!("the consumer did not stop in time; the next start resumes what it left"))
+                }
+            },
             failed => failed,
         };
         end_rest.cancel();

@@ -1,5 +1,7 @@
 //! Sets up logs and metrics, once a process. Everything else only uses the facades.
 
+use std::io::IsTerminal;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
@@ -23,7 +25,10 @@ pub enum LogStyle {
 /// [`TryInitError`] where this process logs already.
 pub fn install_logs(style: LogStyle, filter: EnvFilter) -> Result<(), TryInitError> {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match style {
-        LogStyle::Text => fmt::layer().with_writer(std::io::stderr).with_target(false).boxed(),
+        LogStyle::Text => {
+            let colours = std::io::stderr().is_terminal();
+            fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false).boxed()
+        }
         LogStyle::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()

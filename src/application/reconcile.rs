@@ -3,9 +3,11 @@
 //! Sends nothing that could charge twice: a charge is repeated only under its own key, while that is
 //! young, and after the gateway said that it had not happened.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +17,12 @@ use crate::ports::clock::Clock;
 use crate::ports::order_repository::{OrderRepository, RepositoryError};
 use crate::ports::payment_gateway::{GatewayError, PaymentGateway, Sighting};
 
-/// How long a payment is left alone after it was looked at, by whichever instance.
+/// How long a payment is left alone after it was looked at, by whichever instance. Longer than a look
+/// usually takes, so that two instances seldom look at the same payment at once; they safely may.
 pub const NEXT_LOOK_AFTER: Duration = Duration::from_secs(30);
+
+/// Payments that are looked at at the same time.
+const AT_ONCE: usize = 32;
 
 /// Resolves payments that wait.
 pub struct Reconcile {
@@ -53,28 +59,46 @@ impl Reconcile {
     /// [`RepositoryError`] where the due payments could not be claimed; none was looked at.
     pub async fn run_once(&self, limit: usize) -> Result<Reconciled, RepositoryError> {
         let due = self.orders.claim_due(self.clock.now(), NEXT_LOOK_AFTER, limit).await?;
-        let mut reconciled = Reconciled { looked_at: due.len(), settled: 0 };
-        for payment in &due {
-            let order_id = payment.order().id();
-            match self.resolve(payment).await {
-                Ok(Settled::Now(_) | Settled::Before(_)) => reconciled.settled += 1,
-                Ok(Settled::Later(_)) => {}
-                Err(error) => {
-                    tracing::warn!(order.id = %order_id, error = &error as &dyn std::error::Error, "order {order_id} could not be resolved now; it is looked at again later");
-                }
-            }
-        }
-        Ok(reconciled)
+        let looked_at = due.len();
+        let settled = stream::iter(due).map(|payment| self.settles(payment)).buffer_unordered(AT_ONCE);
+        let settled = settled.filter(|is_settled| ready(*is_settled)).count().await;
+        Ok(Reconciled { looked_at, settled })
     }
 
     /// Looks at what is due every `interval`, until `stop`.
     pub async fn run(&self, stop: CancellationToken, interval: Duration, limit: usize) {
         while timeout(interval, stop.cancelled()).await.is_err() {
-            if let Err(error) = self.run_once(limit).await {
+            // What a stop cuts off is due again: every step can be repeated.
+            let Some(reconciled) = stop.run_until_cancelled(self.run_once(limit)).await else { return };
+            if let Err(error) = reconciled {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "waiting payments could not be looked for: {error}"
                 );
+            }
+        }
+    }
+
+    /// Whether the payment's order is settled now.
+    async fn settles(&self, payment: Payment) -> bool {
+        let order_id = payment.order().id();
+        match self.resolve(&payment).await {
+            Ok(Settled::Now(_) | Settled::Before(_)) => true,
+            Ok(Settled::Later(_)) => {
+                tracing::info!(
+                    order.id = %order_id,
+                    payment.state = payment.state.name(),
+                    "order {order_id} is not resolved yet; it is looked at again later"
+                );
+                false
+            }
+            Err(error) => {
+                tracing::warn!(
+                    order.id = %order_id,
+                    error = &error as &dyn std::error::Error,
+                    "order {order_id} could not be resolved now; it is looked at again later"
+                );
+                false
             }
         }
     }

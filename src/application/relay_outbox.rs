@@ -119,6 +119,11 @@ impl RelayOutbox {
         if !self.leads().await? {
             return Ok(Relayed::Standby);
         }
+        let lead = Lead { outbox: Arc::clone(&self.outbox), name: self.policy.name.clone(), lease: self.policy.lease };
+        lead.kept_during(self.round()).await
+    }
+
+    async fn round(&mut self) -> Result<Relayed, RelayError> {
         if !self.has_taken_over {
             self.take_over().await?;
         }
@@ -132,6 +137,9 @@ impl RelayOutbox {
             Ok(published) => published,
             Err(error) => {
                 self.has_taken_over = matches!(error, PublishError::NotPublished { .. });
+                if matches!(error, PublishError::Fenced) {
+                    self.leads_until = None; // Whoever fenced us leads: ask before fencing back.
+                }
                 return Err(error.into());
             }
         };
@@ -153,27 +161,26 @@ impl RelayOutbox {
         Ok(())
     }
 
-    /// Keeps the lead, asking the database when a third of the lease has passed.
+    /// Whether this relay leads; asks the database once a third of the lease has passed.
     async fn leads(&mut self) -> Result<bool, RelayError> {
         let now = Instant::now();
         if self.leads_until.is_some_and(|until| now + self.policy.lease * 2 / 3 < until) {
             return Ok(true);
         }
-        self.leads_until = None;
+        // Once the lease has passed another relay may have led: then the topic is ahead of us.
+        self.has_taken_over &= self.leads_until.take().is_some_and(|until| now < until);
         let leads = self.outbox.lead(&self.policy.name, self.policy.lease).await?;
-        if leads {
-            self.leads_until = Some(now + self.policy.lease);
-        } else {
-            self.has_taken_over = false;
-        }
+        self.has_taken_over &= leads;
+        self.leads_until = leads.then(|| now + self.policy.lease);
         Ok(leads)
     }
 
     async fn take_over(&mut self) -> Result<(), RelayError> {
+        let topic = &self.policy.topic;
         self.publisher.take_over().await?;
+        let mut read_up_to = self.outbox.positions(topic).await?;
         loop {
-            let topic = &self.policy.topic;
-            let tail = self.publisher.tail(&self.outbox.positions(topic).await?, TAIL_PAGE).await?;
+            let tail = self.publisher.tail(&read_up_to, TAIL_PAGE).await?;
             let adopted = self.outbox.adopt(topic, &tail.events, &tail.read_up_to).await?;
             if adopted.marked + adopted.stored > 0 {
                 tracing::info!(
@@ -185,6 +192,35 @@ impl RelayOutbox {
             if tail.complete {
                 self.has_taken_over = true;
                 return Ok(());
+            }
+            read_up_to = tail.read_up_to;
+        }
+    }
+}
+
+/// The lead, renewed while something slow goes on: a broker that takes its time starves no relay.
+struct Lead {
+    outbox: Arc<dyn Outbox>,
+    name: String,
+    lease: Duration,
+}
+
+impl Lead {
+    /// Correctness does not rest on the lead (the publisher is fenced), so one that is lost or cannot
+    /// be renewed does not end the work.
+    async fn kept_during<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            match timeout(self.lease / 3, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => {
+                    if let Err(error) = self.outbox.lead(&self.name, self.lease).await {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the lead could not be renewed: {error}"
+                        );
+                    }
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ mod submit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -33,6 +34,9 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// How long calls that block may go on after a command has ended.
+const HANGING_CALLS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -58,7 +62,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// Whatever stopped the command, in words for the person who called it.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("could not start the async runtime")?.block_on(dispatch(cli))
+    let runtime = runtime.context("could not start the async runtime")?;
+    let ended = runtime.block_on(dispatch(cli));
+    // A call into librdkafka may hang; whatever it was, it is resumed at the next start.
+    runtime.shutdown_timeout(HANGING_CALLS);
+    ended
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -41,6 +41,9 @@ impl IdempotencyKey {
     /// <https://docs.stripe.com/api/idempotent_requests>
     pub const WINDOW: Duration = Duration::from_hours(20);
 
+    /// How far the clocks of instances may lie apart.
+    pub const CLOCK_SKEW: Duration = Duration::from_mins(10);
+
     /// The key of this step.
     pub fn of(order_id: &OrderId, attempt: Attempt, operation: Operation) -> Self {
         Self(format!("{order_id}:{}:{}", attempt.number(), operation.as_str()))
@@ -52,8 +55,11 @@ impl IdempotencyKey {
     }
 
     /// Whether a key first sent at `first_sent` may still be sent.
+    ///
+    /// A first use that lies in the future was stamped by another clock, or ours was set back: up to
+    /// [`IdempotencyKey::CLOCK_SKEW`] that is tolerated, beyond it the key's age is not known.
     pub fn is_usable(first_sent: Timestamp, now: Timestamp) -> bool {
-        now.since(first_sent) < Self::WINDOW
+        now.since(first_sent) < Self::WINDOW && first_sent.since(now) <= Self::CLOCK_SKEW
     }
 }
 
@@ -99,5 +105,13 @@ mod tests {
         let end = sent.plus(IdempotencyKey::WINDOW);
         assert!(IdempotencyKey::is_usable(sent, Timestamp::from_micros(end.as_micros() - 1)));
         assert!(!IdempotencyKey::is_usable(sent, end));
+    }
+
+    #[test]
+    fn a_key_from_the_future_is_of_unknown_age() {
+        let now = Timestamp::from_micros(0);
+        let ahead = now.plus(IdempotencyKey::CLOCK_SKEW);
+        assert!(IdempotencyKey::is_usable(ahead, now));
+        assert!(!IdempotencyKey::is_usable(ahead.plus(Duration::from_secs(1)), now));
     }
 }

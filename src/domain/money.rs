@@ -112,18 +112,33 @@ impl fmt::Display for Money {
     }
 }
 
-/// Reads a decimal exactly; an exponent, as in `1e3`, is read too, a loss of digits is an error.
+/// Reads a decimal exactly: digits, a point, an exponent as JSON has it. A loss of digits is an error.
 ///
 /// # Errors
 /// [`MoneyError::NotANumber`] where the text is no decimal or has more digits than can be kept.
 pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
-    let parsed = match text.split_once(['e', 'E']) {
-        None => Decimal::from_str_exact(text),
-        // Bounded before it is read: 1e999999 is a mistake, not a sum.
-        Some((_, exponent)) if exponent.len() <= 3 => Decimal::from_scientific(text),
-        Some(_) => return Err(MoneyError::NotANumber),
-    };
-    parsed.map_err(|_| MoneyError::NotANumber)
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    // The library would also read 12_50.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-') {
+        return Err(MoneyError::NotANumber);
+    }
+    let mantissa = Decimal::from_str_exact(digits).map_err(|_| MoneyError::NotANumber)?;
+    let exponent: i32 = exponent.parse().map_err(|_| MoneyError::NotANumber)?;
+    shifted(mantissa, exponent).ok_or(MoneyError::NotANumber)
+}
+
+/// The number with its point moved, or nothing where digits would be lost.
+fn shifted(mantissa: Decimal, exponent: i32) -> Option<Decimal> {
+    let mut shifted = mantissa.normalize();
+    if exponent < 0 {
+        let scale = shifted.scale().checked_add(exponent.unsigned_abs())?;
+        shifted.set_scale(scale).ok()?;
+        return Some(shifted);
+    }
+    if exponent.unsigned_abs() > Decimal::MAX_SCALE {
+        return None;
+    }
+    (0..exponent).try_fold(shifted, |number, _| number.checked_mul(Decimal::TEN))
 }
 
 /// Why an amount cannot be taken. Nothing was stored or charged.

@@ -115,7 +115,7 @@ const LAYERS: &[Layer] = &[
             &["serde", "serde_json", "tempfile", "tracing_subscriber"],
         ],
     },
-    Layer { place: &["main"], inner: &["cli"], outside: &[&["anyhow", "clap", "tokio"]] },
+    Layer { place: &["main"], inner: &["cli"], outside: &[&["clap", "mimalloc"]] },
     Layer { place: &["lib"], inner: &[], outside: &[] },
 ];
 

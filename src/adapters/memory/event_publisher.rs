@@ -82,6 +82,8 @@ impl EventPublisher for MemoryEventPublisher {
     async fn tail(&self, from: &[Position], limit: usize) -> Result<Tail, PublishError> {
         let log = self.topic.log();
         let start = from.iter().find(|position| position.partition == PARTITION).map_or(0, |found| found.next_offset);
+        // A position beyond the end is of an older topic of that name.
+        let start = if i64::try_from(log.records.len()).is_ok_and(|end| start > end) { 0 } else { start };
         let numbered = (0_i64..).zip(&log.records).filter(|(offset, _)| *offset >= start).take(limit);
         let events: Vec<FoundEvent> =
             numbered.map(|(offset, event)| FoundEvent { event: event.clone(), partition: PARTITION, offset }).collect();

@@ -80,7 +80,7 @@ impl Client {
         let mut in_doubt = false;
         let mut tries = 1;
         loop {
-            self.rate.turn().await;
+            self.rate.turn(asked.endpoint()).await;
             let start = Instant::now();
             let class = classify(&self.observe(call).await, asked);
             metrics::histogram!("order_payments_gateway_request_seconds",

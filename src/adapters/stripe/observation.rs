@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::adapters::stripe::rate::Endpoint;
 use crate::adapters::stripe::wire::ApiError;
 use crate::domain::outcome::FailureReason;
 use crate::domain::request::ProviderToken;
@@ -93,6 +94,17 @@ impl Asked<'_> {
             Self::Refund(_) => "refund",
             Self::Refunds(_) => "look_up_refund",
             Self::Probe => "probe",
+        }
+    }
+
+    /// Which of the provider's limits the call counts towards.
+    pub(crate) const fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Intent(Step::Charge, Expected { reference: Some(_), .. }) => Endpoint::Confirm,
+            Self::Intent(Step::Prepare | Step::Charge, _) => Endpoint::Create,
+            Self::Intent(Step::Cancel, _) => Endpoint::Cancel,
+            Self::Intent(Step::LookUp, _) | Self::Search(_) | Self::Refunds(_) | Self::Probe => Endpoint::Retrieve,
+            Self::Refund(_) => Endpoint::Refund,
         }
     }
 

@@ -9,9 +9,12 @@ use crate::domain::order::Order;
 use crate::domain::payment::ChargeFlow;
 use crate::domain::request::{Origin, PaymentRequest};
 use crate::domain::timestamp::Timestamp;
+use crate::ports::event_publisher::Tail;
 use crate::ports::order_repository::{Begun, OrderRepository, Standing};
+use crate::ports::outbox::{OutcomeEvent, Position, Published};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+const TOPIC: &str = "outcomes";
 const LEASE: Duration = Duration::from_secs(6);
 
 struct Stage {
@@ -53,15 +56,18 @@ impl Stage {
         Arc::new(MemoryEventPublisher::new(Arc::clone(&self.topic)))
     }
 
-    fn relay(&self, name: &str, publisher: &Arc<MemoryEventPublisher>) -> RelayOutbox {
-        let policy = RelayPolicy {
+    fn policy(name: &str) -> RelayPolicy {
+        RelayPolicy {
             name: name.to_owned(),
-            topic: "outcomes".to_owned(),
+            topic: TOPIC.to_owned(),
             batch_size: 3,
             lease: LEASE,
             poll_interval: Duration::from_millis(50),
-        };
-        RelayOutbox::new(Arc::clone(&self.store) as _, Arc::clone(publisher) as _, policy)
+        }
+    }
+
+    fn relay(&self, name: &str, publisher: &Arc<MemoryEventPublisher>) -> RelayOutbox {
+        RelayOutbox::new(Arc::clone(&self.store) as _, Arc::clone(publisher) as _, Self::policy(name))
     }
 
     fn visible(&self) -> usize {
@@ -148,4 +154,51 @@ async fn a_stopping_relay_publishes_what_waits_first() {
     stop.cancel();
     stage.relay("a", &stage.publisher()).run(stop, Arc::new(Notify::new())).await;
     assert_eq!(stage.visible(), 5);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_read_from_its_start() {
+    let stage = Stage::with_settled_orders(2).await;
+    let beyond = [Position { partition: 0, next_offset: 1_000_000 }];
+    stage.store.adopt(TOPIC, &[], &beyond).await.expect("memory answers");
+    let mut relay = stage.relay("a", &stage.publisher());
+    assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Published(2));
+    let successor = stage.publisher();
+    assert_eq!(stage.relay("a", &successor).run_once().await.expect("nothing fails"), Relayed::Idle);
+    assert_eq!(stage.visible(), 2);
+}
+
+/// A publisher whose broker takes its time.
+struct Slow(Arc<MemoryEventPublisher>);
+
+#[async_trait::async_trait]
+impl EventPublisher for Slow {
+    async fn take_over(&self) -> Result<(), PublishError> {
+        self.0.take_over().await
+    }
+    async fn tail(&self, from: &[Position], limit: usize) -> Result<Tail, PublishError> {
+        self.0.tail(from, limit).await
+    }
+    async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
+        tokio::time::sleep(LEASE * 2).await;
+        self.0.publish(batch).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_with_a_slow_broker_keeps_its_lead() {
+    let stage = Stage::with_settled_orders(1).await;
+    let publisher = Arc::new(Slow(stage.publisher()));
+    let mut slow = RelayOutbox::new(Arc::clone(&stage.store) as _, publisher, Stage::policy("slow"));
+    let mut other = stage.relay("other", &stage.publisher());
+    let clock = Arc::clone(&stage.clock);
+    let (published, standby) = tokio::join!(slow.run_once(), async {
+        for _ in 0..6 {
+            tokio::time::sleep(LEASE / 3).await;
+            clock.advance(LEASE / 3);
+        }
+        other.run_once().await
+    });
+    assert_eq!(standby.expect("nothing fails"), Relayed::Standby);
+    assert_eq!(published.expect("nothing fails"), Relayed::Published(1));
 }
