@@ -101,7 +101,7 @@ async fn an_outage_is_waited_out_and_nothing_is_refused_or_said_twice() {
 async fn a_stop_during_an_outage_ends_in_time() {
     let broker = Breakable::start();
     let mut config = broker.cluster.config.clone();
-    config.commit_interval = Duration::from_secs(3_600); // So that the stop has something to commit.
+    config.commit_interval = Duration::from_hours(1); // So that the stop has something to commit.
     broker.cluster.request(orders()).await;
     let handler = Arc::new(Recorder::open());
     let drain = Duration::from_secs(1);
