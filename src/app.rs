@@ -214,7 +214,8 @@ impl App {
         let Settings { relay, reconcile, http, .. } = self.settings.clone();
         let mut tasks = JoinSet::new();
 
-        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka)?);
+        let identity = store.outbox.identity().await.context("the storage's own name could not be read")?;
+        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka, &identity)?);
         let policy = RelayPolicy {
             name: Uuid::new_v4().to_string(),
             topic: self.kafka.outcome_topic.clone(),

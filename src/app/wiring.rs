@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::postgres::PostgresOrderRepository;
@@ -73,7 +73,7 @@ pub fn kafka_config(settings: &Settings) -> kafka::Config {
         commit_interval: kafka.commit_interval,
         drain_timeout: kafka.drain_timeout,
         max_held_bytes: kafka.max_held_bytes,
-        client: kafka.client.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect(),
+        client: kafka.client,
     }
 }
 

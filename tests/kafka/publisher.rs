@@ -1,14 +1,18 @@
 //! The publisher of outcomes against a real broker: the contract, and what only Kafka can do wrong.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use order_payments::adapters::kafka::KafkaEventPublisher;
 use order_payments::ports::event_publisher::{EventPublisher, PublishError};
-use order_payments::ports::outbox::Position;
-use rdkafka::producer::FutureRecord;
+use order_payments::ports::outbox::{OutcomeEvent, Position};
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use crate::contract::event_publisher as contract;
-use crate::kafka::support::{Cluster, DEADLINE};
+use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS};
 
 macro_rules! contract {
     ($($name:ident),+ $(,)?) => {
@@ -38,8 +42,13 @@ async fn the_embedded_broker_takes_outcomes_too() {
     contract::a_tail_goes_on_where_the_last_one_ended(&|| publisher(&cluster)).await;
 }
 
+fn headers(event: &OutcomeEvent) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(event.headers.len());
+    event.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+}
+
 fn publisher(cluster: &Cluster) -> Arc<dyn EventPublisher> {
-    Arc::new(KafkaEventPublisher::new(&cluster.config).expect("a publisher"))
+    Arc::new(KafkaEventPublisher::new(&cluster.config, &cluster.storage()).expect("a publisher"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,39 +84,90 @@ async fn a_record_on_the_topic_is_the_event_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tail_passes_over_what_others_wrote_and_positions_that_are_gone() {
+async fn a_tail_passes_over_what_others_wrote() {
     let cluster = Cluster::real().await;
     let publisher = publisher(&cluster);
     publisher.take_over().await.expect("taken over");
     let stray = FutureRecord::to(&cluster.config.outcome_topic).key("stray").payload("not one of ours");
     cluster.sender().send(stray, DEADLINE).await.expect("sent");
-    publisher.publish(&[contract::paid("o-1"), contract::paid("o-2")]).await.expect("published");
-    let beyond: Vec<Position> = (0..3).map(|partition| Position { partition, next_offset: 1_000 }).collect();
-    let tail = publisher.tail(&beyond, 1_000).await.expect("read");
-    assert_eq!((tail.events.len(), tail.complete), (2, true), "a topic that was made anew is read from its start");
+    // Says that o-1 was paid, under another order's key: o-1's own outcome must not count as published.
+    let forged = contract::paid("o-1");
+    let record = FutureRecord::to(&cluster.config.outcome_topic).key("o-9").payload(&forged.payload);
+    cluster.sender().send(record.headers(headers(&forged)), DEADLINE).await.expect("sent");
+    publisher.publish(&[contract::paid("o-2"), contract::paid("o-3")]).await.expect("published");
+    let tail = publisher.tail(&[], 1_000).await.expect("read");
+    let orders: BTreeSet<&str> = tail.events.iter().map(|found| found.event.order_id.as_str()).collect();
+    assert_eq!((orders, tail.complete), (BTreeSet::from(["o-2", "o-3"]), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_beyond_the_end_are_read_from_the_start_and_corrected() {
+    let cluster = Cluster::real().await;
+    let publisher = publisher(&cluster);
+    publisher.take_over().await.expect("taken over");
+    let published = publisher.publish(&[contract::paid("o-1")]).await.expect("published")[0];
+    let beyond = |partition| Position { partition, next_offset: 1_000 };
+    let stored: Vec<Position> = (0..PARTITIONS).map(beyond).chain([beyond(77)]).collect();
+    let tail = publisher.tail(&stored, 1_000).await.expect("read");
+    assert_eq!((tail.events.len(), tail.complete), (1, true), "a topic that was made anew is read from its start");
+    let true_position = |partition| Position { partition, next_offset: i64::from(partition == published.partition) };
+    assert_eq!(tail.read_up_to, (0..PARTITIONS).map(true_position).collect::<Vec<_>>());
+}
+
+/// A producer of someone else with a transaction open on every partition.
+async fn open_transaction(cluster: &Cluster, name: &str) -> FutureProducer {
+    let stranger: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", &cluster.config.brokers)
+        .set("transactional.id", name)
+        .create()
+        .expect("a producer");
+    tokio::task::block_in_place(|| stranger.init_transactions(DEADLINE)).expect("initialised");
+    stranger.begin_transaction().expect("begun");
+    for partition in 0..PARTITIONS {
+        let record = FutureRecord::to(&cluster.config.outcome_topic).partition(partition).key("x").payload("open");
+        stranger.send(record, DEADLINE).await.expect("sent, not committed");
+    }
+    stranger
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_is_not_complete_while_a_strangers_transaction_hides_our_records() {
+    let cluster = Cluster::real().await;
+    let stranger = open_transaction(&cluster, &format!("stranger-of-{}", cluster.config.group_id)).await;
+    let publisher = publisher(&cluster);
+    publisher.take_over().await.expect("taken over");
+    publisher.publish(&[contract::paid("o-1")]).await.expect("committed behind the open one");
+    let tail = publisher.tail(&[], 1_000);
+    tokio::pin!(tail);
+    let early = tokio::time::timeout(Duration::from_secs(2), &mut tail).await;
+    assert!(early.is_err(), "complete before the hidden records could be seen: {early:?}");
+    tokio::task::block_in_place(|| stranger.abort_transaction(DEADLINE)).expect("aborted");
+    let tail = tail.await.expect("read");
+    assert_eq!((tail.events.len(), tail.complete), (1, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_a_dead_publisher_left_open_is_ended_by_the_take_over() {
-    use rdkafka::ClientConfig;
-    use rdkafka::producer::{FutureProducer, Producer};
-
     let cluster = Cluster::real().await;
-    let dead: FutureProducer = ClientConfig::new()
-        .set("bootstrap.servers", &cluster.config.brokers)
-        .set("transactional.id", format!("{}-outcomes", cluster.config.group_id))
-        .create()
-        .expect("a producer");
-    tokio::task::block_in_place(|| dead.init_transactions(DEADLINE)).expect("initialised");
-    dead.begin_transaction().expect("begun");
-    let event = contract::paid("o-1");
-    let record = FutureRecord::to(&cluster.config.outcome_topic).key("o-1").payload(&event.payload);
-    dead.send(record, DEADLINE).await.expect("sent, not committed");
-
+    let _dead = open_transaction(&cluster, &format!("order-payments-outcomes-{}", cluster.storage())).await;
     let publisher = publisher(&cluster);
     publisher.take_over().await.expect("taken over");
     let tail = publisher.tail(&[], 1_000).await.expect("read");
     assert_eq!((tail.events.len(), tail.complete), (0, true));
-    publisher.publish(&[event]).await.expect("published");
+    publisher.publish(&[contract::paid("o-1")]).await.expect("published");
     assert_eq!(publisher.tail(&[], 1_000).await.expect("read").events.len(), 1);
+}
+
+/// The storage names the publisher: a new consumer group must not let two relays publish at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_of_the_same_storage_is_fenced_under_another_group() {
+    let cluster = Cluster::real().await;
+    let old = publisher(&cluster);
+    old.take_over().await.expect("taken over");
+    let mut renamed = cluster.config.clone();
+    renamed.group_id.push_str("-renamed");
+    let new = KafkaEventPublisher::new(&renamed, &cluster.storage()).expect("a publisher");
+    new.take_over().await.expect("taken over");
+    let fenced = old.publish(&[contract::paid("o-1")]).await;
+    assert!(matches!(fenced, Err(PublishError::Fenced)), "{fenced:?}");
 }

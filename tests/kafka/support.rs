@@ -45,7 +45,8 @@ pub(crate) struct Cluster {
     _embedded: Option<EmbeddedBroker>,
 }
 
-fn named(brokers: &str) -> Config {
+/// Settings with names that no other test uses.
+pub(crate) fn named(brokers: &str) -> Config {
     let name = Uuid::new_v4().simple().to_string();
     let mut config = Config::new(brokers);
     config.group_id = format!("group-{name}");
@@ -73,12 +74,22 @@ impl Cluster {
         Self { config, _embedded: Some(broker) }
     }
 
+    /// A cluster that has the topics of these settings.
+    pub(crate) fn at(config: Config) -> Self {
+        Self { config, _embedded: None }
+    }
+
     /// The real broker, with its three topics created.
     pub(crate) async fn real() -> Self {
         let config = named(&real_brokers());
         create_topic(&config, &config.request_topic).await;
         ensure_topics(&config).await.expect("the other topics are created");
-        Self { config, _embedded: None }
+        Self::at(config)
+    }
+
+    /// The name of the storage whose outcomes are published here.
+    pub(crate) fn storage(&self) -> String {
+        format!("storage-of-{}", self.config.group_id)
     }
 
     /// A producer as a sender of requests has it.
@@ -301,12 +312,17 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 
 /// Starts a consumer with this handler.
 pub(crate) fn run(config: &Config, max_in_flight: usize, handler: &Arc<Recorder>) -> Running {
+    run_until(config, max_in_flight, handler, Duration::from_secs(20))
+}
+
+/// Starts a consumer with this handler that drains for at most `drain` at its end.
+pub(crate) fn run_until(config: &Config, max_in_flight: usize, handler: &Arc<Recorder>, drain: Duration) -> Running {
     let dead_letters = Arc::new(DeadLetters::new(config, clock()).expect("a producer"));
     let intake = Intake { max_in_flight, decode: DecodeOptions::default() };
     let handler: Arc<dyn RequestHandler> = Arc::clone(handler) as _;
     let consumer = PaymentConsumer::start(config, intake, handler, dead_letters).expect("a consumer");
     let (status, shutdown) = (consumer.status(), CancellationToken::new());
-    let running = consumer.run(shutdown.clone(), Duration::from_secs(20));
+    let running = consumer.run(shutdown.clone(), drain);
     let ended = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(running));
     Running { status, _guard: shutdown.clone().drop_guard(), shutdown, ended }
 }

@@ -45,13 +45,13 @@ async fn a_cluster_that_does_not_answer_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_setting_that_correctness_rests_on_is_refused_by_name() {
     let mut config = Config::new("127.0.0.1:9");
-    config.client.insert("enable.auto.commit".to_owned(), "true".to_owned());
+    config.client.insert("enable.auto.commit".to_owned(), "true".into());
     assert_eq!(config.refused_client_settings(), ["enable.auto.commit"]);
-    let problem = KafkaEventPublisher::new(&config).err().expect("refused").to_string();
+    let problem = KafkaEventPublisher::new(&config, "storage").err().expect("refused").to_string();
     assert!(problem.contains("enable.auto.commit"), "{problem}");
 
     config.client.clear();
-    config.client.insert("no.such.setting".to_owned(), "1".to_owned());
+    config.client.insert("no.such.setting".to_owned(), "1".into());
     let dead_letters = DeadLetters::new(&config, clock());
     assert!(dead_letters.err().expect("refused").to_string().contains("no.such.setting"));
 }

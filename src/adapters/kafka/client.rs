@@ -6,6 +6,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use secrecy::ExposeSecret;
 use thiserror::Error;
 
 use crate::adapters::kafka::config::Config;
@@ -21,8 +22,11 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 512 << 20;
 /// How long a record may wait for its broker before its delivery is given up (and tried again by us).
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often the consumer's lag is renewed.
+const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long the cluster keeps a transaction open whose producer is silent.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Config {
     /// What every client has in common.
@@ -32,11 +36,13 @@ impl Config {
         }
         let mut config = ClientConfig::new();
         for (name, value) in &self.client {
-            config.set(name, value);
+            config.set(name, value.expose_secret());
+        }
+        if !self.client.contains_key("client.id") {
+            config.set("client.id", "order-payments");
         }
         config
             .set("bootstrap.servers", &self.brokers)
-            .set("client.id", self.client.get("client.id").map_or("order-payments", String::as_str))
             .set("allow.auto.create.topics", "false")
             .set_log_level(RDKafkaLogLevel::Info);
         Ok(config)
@@ -52,6 +58,8 @@ impl Config {
             .set("session.timeout.ms", millis(self.session_timeout))
             .set("heartbeat.interval.ms", millis(heartbeat))
             .set("max.poll.interval.ms", millis(MAX_POLL_INTERVAL.max(self.session_timeout)))
+            // For the lag alone: where partitions end is known here, at no further request.
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
             // Partition ends are none of our business: a watermark is what was delivered.
             .set("enable.partition.eof", "false");
         Ok(config)
@@ -91,11 +99,12 @@ impl Config {
         Ok(config)
     }
 
-    /// The producer of outcomes: one name per group, so that a newer one fences the older.
-    pub(crate) fn transactional_config(&self) -> Result<ClientConfig, SetupError> {
+    /// The producer of outcomes: one name per storage, so that a newer one fences the older. The lead
+    /// among relays is the storage's, so nothing that may differ between its relays is in the name.
+    pub(crate) fn transactional_config(&self, identity: &str) -> Result<ClientConfig, SetupError> {
         let mut config = self.producer_config()?;
         config
-            .set("transactional.id", format!("{}-outcomes", self.group_id))
+            .set("transactional.id", format!("order-payments-outcomes-{identity}"))
             .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
             // Shortens the wait after CONCURRENT_TRANSACTIONS (measured: 100 ms otherwise).
             .set("retry.backoff.ms", "10");
@@ -179,6 +188,54 @@ pub enum SetupError {
 
 impl From<KafkaError> for SetupError {
     fn from(error: KafkaError) -> Self {
-        Self::Settings(error.to_string())
+        Self::Settings(match error {
+            // Its own text ends in the value, which may be a password under a mistyped name.
+            KafkaError::ClientConfig(_, description, name, value) => {
+                format!("{name:?}: {}", without_value(description, &value))
+            }
+            other => other.to_string(),
+        })
+    }
+}
+
+/// The description without the value, or the part of a list, that librdkafka quotes in some of them.
+fn without_value(description: String, value: &str) -> String {
+    let parts = value.split(',').map(str::trim).chain([value]).filter(|part| !part.is_empty());
+    parts.fold(description, |text, part| text.replace(&format!("\"{part}\""), "[hidden]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANARY: &str = "hunter2";
+
+    #[test]
+    fn a_refused_setting_is_named_and_its_value_is_not() {
+        for name in ["sasl.pasword", "security.protocol", "fetch.max.bytes", "debug"] {
+            let mut config = Config::new("127.0.0.1:9");
+            config.client.insert(name.to_owned(), CANARY.into());
+            let shown = format!("{config:?}");
+            assert!(shown.contains(name) && !shown.contains(CANARY), "{shown}");
+            let client = config.reader_config().expect("not refused by us");
+            let created: Result<rdkafka::consumer::BaseConsumer, KafkaError> = client.create();
+            let problem = SetupError::from(created.err().expect("refused"));
+            for told in [problem.to_string(), format!("{problem:?}")] {
+                assert!(told.contains(name) && !told.contains(CANARY), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn relays_of_one_storage_publish_under_one_name_whatever_their_group() {
+        let mut config = Config::new("127.0.0.1:9");
+        let name = |config: &Config, identity| {
+            let client = config.transactional_config(identity).expect("settings");
+            client.get("transactional.id").map(str::to_owned)
+        };
+        let before = name(&config, "storage-1");
+        config.group_id.push_str("-new");
+        assert_eq!(name(&config, "storage-1"), before);
+        assert_ne!(name(&config, "storage-2"), before);
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 /// Everything under `[kafka]` in `config/default.toml`, in the same words.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Addresses of the cluster, as "host:9092,host:9092".
     pub brokers: String,
-    /// The consumer group, also the name under which outcomes are published.
+    /// The consumer group.
     pub group_id: String,
     /// Where requests are read from.
     pub request_topic: String,
@@ -32,8 +34,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Bytes of records held in memory at once.
     pub max_held_bytes: usize,
-    /// Further settings of librdkafka by their own names.
-    pub client: BTreeMap<String, String>,
+    /// Further settings of librdkafka by their own names. Any value may be a password.
+    pub client: BTreeMap<String, SecretString>,
 }
 
 impl Config {

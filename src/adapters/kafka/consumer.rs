@@ -21,15 +21,15 @@ use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::group::GroupContext;
 use crate::adapters::kafka::lanes::{Lanes, RequestHandler, Workshop};
-use crate::adapters::kafka::poller::{Handed, Limits, Poller};
+use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Limits, Poller};
 use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::wire::request::DecodeOptions;
 
 /// How long leaving the group may take, after positions were committed. librdkafka may hang there.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the poll thread may outlast its deadline: a commit that waits for its coordinator.
-const COMMIT_GRACE: Duration = Duration::from_secs(15);
+/// How much longer than its deadline everything may take: the last commit and leaving the group.
+const END_GRACE: Duration = COMMIT_GRACE.saturating_add(Duration::from_secs(1));
 
 /// Reads requests and has them handled.
 pub struct PaymentConsumer {
@@ -70,7 +70,9 @@ impl PaymentConsumer {
         let (stop, stopped) = std_mpsc::channel();
         let (end, ended) = oneshot::channel();
         let (close, closed) = oneshot::channel();
+        let no_thread = |problem: std::io::Error| SetupError::Settings(problem.to_string());
         let poller = Poller::new(config.clone(), consumer, limits, hand_over, stopped, status.clone());
+        let poller = poller.map_err(no_thread)?;
         let poll = move || {
             let (result, consumer) = poller.run();
             let _no_one_waits_any_more = end.send(result);
@@ -79,8 +81,8 @@ impl PaymentConsumer {
             let _no_one_waits_any_more = close.send(());
         };
         let spawned = thread::Builder::new().name("kafka-poll".to_owned()).spawn(poll);
-        spawned.map_err(|problem| SetupError::Settings(problem.to_string()))?;
-        let workshop = Workshop::new(intake.decode, handler, dead_letters);
+        spawned.map_err(no_thread)?;
+        let workshop = Workshop::new(intake.decode, handler, dead_letters, status.clone());
         let lanes = Lanes::new(workshop, intake.max_in_flight, status.clone());
         Ok(Self { handed, lanes, stop, ended, closed, status })
     }
@@ -93,6 +95,10 @@ impl PaymentConsumer {
     /// Has requests handled until `shutdown`, then finishes what is in flight for at most
     /// `drain_deadline`, commits and leaves the group.
     ///
+    /// Ends at the latest three seconds after `drain_deadline`, whatever hangs: a commit gets what
+    /// remains of them, and so does leaving. Both happen on plain threads, which keep no runtime and no
+    /// process waiting. What could not be committed is delivered again.
+    ///
     /// # Errors
     /// [`ConsumerError`]; what was done before is committed, the rest will be delivered again.
     pub async fn run(mut self, shutdown: CancellationToken, drain_deadline: Duration) -> Result<(), ConsumerError> {
@@ -101,14 +107,17 @@ impl PaymentConsumer {
             () = shutdown.cancelled() => Ok(()),
         };
         // Fails where the thread has ended, which the closed channel tells as well.
-        let _ended_before = self.stop.send(Instant::now() + drain_deadline);
+        let deadline = Instant::now() + drain_deadline;
+        let end = deadline + END_GRACE;
+        let _ended_before = self.stop.send(deadline);
         let drain = async { while self.serve().await.is_err() {} };
-        let drained = tokio::time::timeout(drain_deadline + COMMIT_GRACE, drain).await;
+        let drained = tokio::time::timeout_at(end.into(), drain).await;
         let ended = match drained {
             Ok(()) => self.ended.await.unwrap_or(Err(ConsumerError::Hung)),
             Err(_) => Err(ConsumerError::Hung),
         };
-        if tokio::time::timeout(CLOSE_TIMEOUT, self.closed).await.is_err() {
+        let leave_by = end.min(Instant::now() + CLOSE_TIMEOUT);
+        if tokio::time::timeout_at(leave_by.into(), self.closed).await.is_err() {
             tracing::warn!("leaving the consumer group takes too long and is given up; the group notices by itself");
         }
         served.and(ended)

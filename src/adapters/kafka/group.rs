@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Statistics};
 
 use crate::adapters::kafka::client::{log, log_error};
+use crate::adapters::kafka::lag::{self, End};
 
 /// A change of which partitions are ours. librdkafka waits until it is carried out.
 #[derive(Debug)]
@@ -20,10 +21,11 @@ pub(crate) enum Rebalance {
     Revoke(TopicPartitionList),
 }
 
-/// Collects the changes. Once it is closing they are carried out at once: nothing is left to drain then.
+/// Collects the changes, and where partitions end. Once it is closing the changes are carried out at once: nothing is left to drain then.
 #[derive(Debug, Default)]
 pub(crate) struct GroupContext {
     changes: Mutex<VecDeque<Rebalance>>,
+    ends: Mutex<Vec<End>>,
     is_closing: AtomicBool,
 }
 
@@ -31,6 +33,11 @@ impl GroupContext {
     /// The oldest change that was not carried out yet.
     pub(crate) fn next_change(&self) -> Option<Rebalance> {
         self.changes.lock().expect("no one panics while holding it").pop_front()
+    }
+
+    /// Where partitions end, as was told since the last call. It may be told of partitions of others.
+    pub(crate) fn take_ends(&self) -> Vec<End> {
+        std::mem::take(&mut *self.ends.lock().expect("no one panics while holding it"))
     }
 
     /// From now on everything is given back as it is asked for.
@@ -66,6 +73,10 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log_error(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        *self.ends.lock().expect("no one panics while holding it") = lag::ends(&statistics);
     }
 }
 

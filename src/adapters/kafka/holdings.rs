@@ -98,6 +98,11 @@ impl Holdings {
         }
     }
 
+    /// How many records of a partition are not done, if it is ours and ends at this offset.
+    pub(crate) fn lag(&self, partition: i32, end: i64) -> Option<i64> {
+        self.partitions.get(&partition).map(|held| (end - held.offsets.watermark()).max(0))
+    }
+
     /// Whether records of these partitions are still out.
     pub(crate) fn is_any_out(&self, partitions: &[i32]) -> bool {
         partitions.iter().filter_map(|partition| self.partitions.get(partition)).any(|held| held.records_out > 0)

@@ -176,6 +176,7 @@ pub(crate) struct Workshop {
     handler: Arc<dyn RequestHandler>,
     dead_letters: Arc<DeadLetters>,
     retry_logged: Mutex<Option<Instant>>,
+    status: StatusHandle,
 }
 
 impl Workshop {
@@ -183,8 +184,9 @@ impl Workshop {
         options: DecodeOptions,
         handler: Arc<dyn RequestHandler>,
         dead_letters: Arc<DeadLetters>,
+        status: StatusHandle,
     ) -> Self {
-        Self { options, handler, dead_letters, retry_logged: Mutex::new(None) }
+        Self { options, handler, dead_letters, retry_logged: Mutex::new(None), status }
     }
 
     /// Does one piece of work to its end; where its lease is revoked before that, the record is let
@@ -202,11 +204,15 @@ impl Workshop {
         let order_id = request.order.id().clone();
         let mut backoff = Backoff::new();
         let mut request = Some(request);
+        let mut retrying = None;
         while let Some(asked) = request.take() {
             match self.handler.handle(asked).await {
                 Handling::Done => return finish(record, "handled"),
                 Handling::DeadLetter(rejection) => return self.refuse(record, &rejection).await,
-                Handling::Retry(why) => self.note_retry(&order_id, &why),
+                Handling::Retry(why) => {
+                    self.note_retry(&order_id, &why);
+                    retrying.get_or_insert_with(|| self.status.retrying()).because(&why);
+                }
             }
             let revoked = record.lease.revoked.cancelled();
             if tokio::time::timeout(backoff.next_wait(), revoked).await.is_ok() {

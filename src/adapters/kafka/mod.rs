@@ -8,13 +8,16 @@
 
 mod backoff;
 pub mod client;
+mod committer;
 pub mod config;
 pub mod consumer;
 pub mod dead_letter;
 pub mod embedded;
+mod found;
 mod group;
 pub mod handler;
 mod holdings;
+mod lag;
 pub mod lanes;
 mod offsets;
 mod poller;
@@ -25,6 +28,7 @@ mod record;
 pub mod requests;
 pub mod status;
 mod tail;
+mod threads;
 pub mod topics;
 
 pub use client::SetupError;

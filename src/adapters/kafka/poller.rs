@@ -1,25 +1,32 @@
 //! The thread that owns the consumer. Polls at least every 100 ms, hands records over, commits what is
 //! done. Never waits for anything but Kafka and completions, and never longer than it says.
 
+mod leaving;
+
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use crate::adapters::kafka::client::MAX_POLL_INTERVAL;
+use crate::adapters::kafka::committer::Committer;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
-use crate::adapters::kafka::group::{GroupContext, Rebalance, accept, give_back};
+use crate::adapters::kafka::group::{GroupContext, Rebalance, accept};
 use crate::adapters::kafka::holdings::Holdings;
-use crate::adapters::kafka::positions;
 use crate::adapters::kafka::record::{Completion, Record};
 use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::{lag, positions};
 
 /// The longest wait for a record or a completion: half of what the rule of 100 ms allows.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long a last commit may take once there is nothing left to drain: a coordinator answers in milliseconds.
+pub(crate) const COMMIT_GRACE: Duration = Duration::from_secs(2);
 
 type GroupConsumer = BaseConsumer<GroupContext>;
 
@@ -46,12 +53,15 @@ impl Limits {
 
 pub(crate) struct Poller {
     config: Config,
-    consumer: GroupConsumer,
+    consumer: Arc<GroupConsumer>,
+    committer: Committer,
     limits: Limits,
     hand_over: mpsc::Sender<Handed>,
     completed: Receiver<Completion>,
     completions: Sender<Completion>,
     stopped: Receiver<Instant>,
+    /// Until when everything is to be finished, once that was asked for.
+    stop_at: Option<Instant>,
     status: StatusHandle,
     holdings: Holdings,
     /// Whether all our partitions are paused. Only what we paused is resumed.
@@ -70,55 +80,53 @@ impl Poller {
         hand_over: mpsc::Sender<Handed>,
         stopped: Receiver<Instant>,
         status: StatusHandle,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
+        let consumer = Arc::new(consumer);
         let (completions, completed) = channel();
         let now = Instant::now();
         let holdings = Holdings::of(&config.request_topic);
-        Self {
+        Ok(Self {
             config,
+            committer: Committer::start(Arc::clone(&consumer))?,
             consumer,
             limits,
             hand_over,
             completed,
             completions,
             stopped,
+            stop_at: None,
             status,
             holdings,
             is_paused: false,
             last_poll: now,
             last_commit: now,
             suspect_until: None,
-        }
+        })
     }
 
     /// Polls until it is stopped or cannot go on; then drains and commits. The consumer is handed
     /// back to be closed.
-    pub(crate) fn run(mut self) -> (Result<(), ConsumerError>, GroupConsumer) {
+    pub(crate) fn run(mut self) -> (Result<(), ConsumerError>, Arc<GroupConsumer>) {
         let result = self.poll_until_stopped();
-        let (deadline, result) = match result {
-            Ok(deadline) => (deadline, Ok(())),
-            Err(problem) => (Instant::now() + self.config.drain_timeout, Err(problem)),
-        };
+        let deadline = self.stop_at.unwrap_or_else(|| Instant::now() + self.config.drain_timeout);
+        self.stop_at = Some(deadline);
         let drained = self.stop(deadline);
         self.consumer.context().close();
+        self.committer.end();
         (result.and(drained), self.consumer)
     }
 
-    fn poll_until_stopped(&mut self) -> Result<Instant, ConsumerError> {
-        loop {
-            match self.stopped.try_recv() {
-                Ok(deadline) => return Ok(deadline),
-                // The owner was dropped without a word: nothing may be waited for.
-                Err(TryRecvError::Disconnected) => return Ok(Instant::now()),
-                Err(TryRecvError::Empty) => {}
-            }
+    fn poll_until_stopped(&mut self) -> Result<(), ConsumerError> {
+        while !is_stopped(&mut self.stop_at, &self.stopped) {
             self.take_completions(Duration::ZERO);
             let wait = self.make_room()?;
             self.poll(wait)?;
+            self.note_commit(Duration::ZERO);
             if self.last_commit.elapsed() >= self.config.commit_interval {
                 self.commit(&self.holdings.partitions());
             }
         }
+        Ok(())
     }
 
     /// Waits for completions while too much is held, and pauses where that does not help at once.
@@ -183,6 +191,7 @@ impl Poller {
                 Rebalance::Revoke(list) => self.revoke(&list)?,
             }
         }
+        lag::tell(&self.consumer.context().take_ends(), &self.holdings);
         self.report();
         end.map_or(Ok(()), Err)
     }
@@ -218,7 +227,11 @@ impl Poller {
 
     fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
         self.suspect_until = None;
-        let starts = positions::look_up(&self.consumer, &self.config, partitions)?;
+        let (stop_at, stopped, status) = (&mut self.stop_at, &self.stopped, &self.status);
+        let starts = positions::look_up(&self.consumer, &self.config, partitions, || {
+            status.lives();
+            !is_stopped(stop_at, stopped)
+        })?;
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for start in &starts {
             let topic = &self.config.request_topic;
@@ -234,63 +247,15 @@ impl Poller {
         tracing::info!("{} partitions of {:?} are ours now", starts.len(), self.config.request_topic);
         Ok(())
     }
+}
 
-    /// Gives partitions back: drains, commits, fences. What was lost already is only fenced.
-    fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
-        let leaving: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
-        let is_lost = self.consumer.assignment_lost() || self.suspect_until.is_some();
-        self.revoke_leases(&leaving);
-        if is_lost {
-            tracing::warn!("{} partitions were lost to the group; nothing is committed for them", leaving.len());
-        } else {
-            let deadline = Instant::now() + self.config.drain_timeout;
-            while self.holdings.is_any_out(&leaving) && Instant::now() < deadline {
-                self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
-                self.report();
-            }
-            self.commit(&leaving);
-        }
-        self.holdings.drop_partitions(&leaving);
-        self.suspect_until = None;
-        let given_back = give_back(&self.consumer, partitions);
-        given_back.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
+/// Whether the end was asked for, and until when everything is to be finished.
+fn is_stopped(stop_at: &mut Option<Instant>, stopped: &Receiver<Instant>) -> bool {
+    match stopped.try_recv() {
+        Ok(deadline) => *stop_at = Some(deadline),
+        // The owner was dropped without a word: nothing may be waited for.
+        Err(TryRecvError::Disconnected) => *stop_at = stop_at.or_else(|| Some(Instant::now())),
+        Err(TryRecvError::Empty) => {}
     }
-
-    fn revoke_leases(&self, leaving: &[i32]) {
-        self.holdings.revoke_leases(leaving);
-        // Fails once `run` has ended: then nothing waits that could be let go.
-        let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
-    }
-
-    /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.
-    fn stop(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
-        let mut result = self.set_paused(true);
-        self.revoke_leases(&self.holdings.partitions());
-        while self.holdings.records > 0 && Instant::now() < deadline {
-            self.take_completions(TICK);
-            if result.is_ok() {
-                result = self.poll(Duration::ZERO);
-            }
-        }
-        self.commit(&self.holdings.partitions());
-        result
-    }
-
-    /// Commits the watermarks of these partitions that moved. A refusal is no error: the records are
-    /// delivered again to whoever has the partitions then.
-    fn commit(&mut self, wanted: &[i32]) {
-        self.last_commit = Instant::now();
-        self.suspect_until = self.suspect_until.filter(|until| *until > Instant::now());
-        let moved = self.holdings.uncommitted(wanted);
-        if moved.count() == 0 || self.suspect_until.is_some() || self.consumer.assignment_lost() {
-            return;
-        }
-        match self.consumer.commit(&moved, CommitMode::Sync) {
-            Ok(()) => self.holdings.note_committed(&moved),
-            Err(problem) => {
-                metrics::counter!("order_payments_commit_failures_total").increment(1);
-                tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
-            }
-        }
-    }
+    stop_at.is_some()
 }

@@ -27,14 +27,18 @@ pub(crate) struct Start {
     pub(crate) is_committed: bool,
 }
 
-/// Finds out where these partitions start.
+/// Finds out where these partitions start; for as long as `goes_on` says so, then it is none of them.
 pub(crate) fn look_up(
     consumer: &BaseConsumer<GroupContext>,
     config: &Config,
     partitions: &TopicPartitionList,
+    mut goes_on: impl FnMut() -> bool,
 ) -> Result<Vec<Start>, ConsumerError> {
     let deadline = Instant::now() + GIVE_UP_AFTER;
     loop {
+        if !goes_on() {
+            return Ok(Vec::new());
+        }
         match ask(consumer, config, partitions.clone()) {
             Ok(starts) => return Ok(starts),
             Err(problem) if Instant::now() < deadline => {

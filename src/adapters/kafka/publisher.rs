@@ -9,10 +9,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
-use crate::adapters::kafka::tail;
+use crate::adapters::kafka::{tail, threads};
 use crate::ports::event_publisher::{EventPublisher, PublishError, Tail};
 use crate::ports::outbox::{OutcomeEvent, Position, Published};
 
@@ -30,18 +31,25 @@ type TransactionalProducer = FutureProducer<LogContext>;
 /// Publishes to the outcome topic.
 pub struct KafkaEventPublisher {
     config: Config,
+    /// The storage whose outcomes are published.
+    identity: String,
     /// Empty before the first `take_over` and after every error that asks for one.
     producer: Mutex<Option<TransactionalProducer>>,
 }
 
 impl KafkaEventPublisher {
-    /// A publisher that has not taken over yet. Connects to nothing.
+    /// A publisher that has not taken over yet. Connects to nothing. `identity` is the storage's own
+    /// name: publishers of one storage fence each other, those of different ones do not.
     ///
     /// # Errors
     /// [`SetupError`] where a setting is refused.
-    pub fn new(config: &Config) -> Result<Self, SetupError> {
-        config.transactional_config()?;
-        Ok(Self { config: config.clone(), producer: Mutex::new(None) })
+    pub fn new(config: &Config, identity: &str) -> Result<Self, SetupError> {
+        config.transactional_config(identity)?;
+        Ok(Self { config: config.clone(), identity: identity.to_owned(), producer: Mutex::new(None) })
+    }
+
+    fn new_producer(&self) -> Result<TransactionalProducer, SetupError> {
+        Ok(self.config.transactional_config(&self.identity)?.create_with_context(LogContext)?)
     }
 
     async fn publish_with(
@@ -84,9 +92,7 @@ impl EventPublisher for KafkaEventPublisher {
         let mut slot = self.producer.lock().await;
         discard(slot.take()).await;
         let not_published = |problem: String| PublishError::NotPublished { detail: problem };
-        let config = self.config.transactional_config().map_err(|problem| not_published(problem.to_string()))?;
-        let created: Result<TransactionalProducer, KafkaError> = config.create_with_context(LogContext);
-        let producer = created.map_err(|problem| not_published(problem.to_string()))?;
+        let producer = self.new_producer().map_err(|problem| not_published(problem.to_string()))?;
         match call(&producer, |producer| producer.init_transactions(CALL_TIMEOUT)).await {
             Ok(Ok(())) => {
                 *slot = Some(producer);
@@ -105,14 +111,11 @@ impl EventPublisher for KafkaEventPublisher {
     }
 
     async fn tail(&self, from: &[Position], limit: usize) -> Result<Tail, PublishError> {
-        let config = self.config.clone();
-        let from = from.to_vec();
-        let read = tokio::task::spawn_blocking(move || tail::read(&config, &from, limit)).await;
-        match read {
-            Ok(Ok(tail)) => Ok(tail),
-            Ok(Err(problem)) => Err(PublishError::NotPublished { detail: problem.to_string() }),
-            Err(panic) => Err(PublishError::NotPublished { detail: panic.to_string() }),
-        }
+        let (config, from, given_up) = (self.config.clone(), from.to_vec(), CancellationToken::new());
+        let _given_up_when_dropped = given_up.clone().drop_guard();
+        let read = threads::call("kafka-tail", move || tail::read(&config, &from, limit, &given_up)).await;
+        let not_published = |detail| PublishError::NotPublished { detail };
+        read.map_err(not_published)?.map_err(|problem| not_published(problem.to_string()))
     }
 
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
@@ -226,10 +229,10 @@ async fn call<T: Send + 'static>(
     blocking: impl FnOnce(&TransactionalProducer) -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let producer = producer.clone();
-    let called = tokio::task::spawn_blocking(move || blocking(&producer));
+    let called = threads::call("kafka-transaction", move || blocking(&producer));
     match tokio::time::timeout(WATCHDOG, called).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(panic)) => Err(Failure::Doubt(panic.to_string())),
+        Ok(Err(problem)) => Err(Failure::Doubt(problem)),
         Err(_) => Err(Failure::Doubt("the transaction's coordinator does not answer".to_owned())),
     }
 }
@@ -237,7 +240,7 @@ async fn call<T: Send + 'static>(
 /// Ends a producer where that may block: it waits for its own threads.
 async fn discard(producer: Option<TransactionalProducer>) {
     let Some(producer) = producer else { return };
-    let dropped = tokio::task::spawn_blocking(move || drop(producer));
+    let dropped = threads::call("kafka-discard", move || drop(producer));
     if tokio::time::timeout(WATCHDOG, dropped).await.is_err() {
         tracing::warn!("a producer of outcomes does not end; a new one takes its place");
     }

@@ -1,11 +1,16 @@
 //! How the consumer is doing, for readiness and metrics: numbers that one thread writes and all may read.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use metrics::{Gauge, gauge};
+
+/// How much of a reason is kept: readiness is read by people, on one line.
+const REASON_CHARS: usize = 200;
+
 /// How the consumer is doing at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerStatus {
     /// Partitions that are ours.
     pub assigned_partitions: usize,
@@ -15,37 +20,75 @@ pub struct ConsumerStatus {
     pub held_bytes: usize,
     /// Orders that are being handled.
     pub in_flight: usize,
+    /// Those of them that are tried again and again, because the world refuses.
+    pub retrying: usize,
+    /// Why one of them was refused, lately, in the words of [`Handling::Retry`](super::Handling::Retry),
+    /// shortened; `None` while nothing is retried.
+    pub retry_reason: Option<String>,
     /// Whether intake is paused, because too much is held.
     pub is_paused: bool,
     /// How long ago the thread that polls Kafka gave a sign of life. More than some seconds is a
-    /// thread that hangs, or a cluster that does not answer a commit.
+    /// thread that hangs, or a cluster that does not answer.
     pub last_poll_age: Duration,
 }
 
 /// A handle on the live status; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StatusHandle(Arc<Cells>);
 
-#[derive(Debug)]
 struct Cells {
     started: Instant,
-    assigned_partitions: AtomicUsize,
-    held_records: AtomicUsize,
-    held_bytes: AtomicUsize,
-    in_flight: AtomicUsize,
+    assigned_partitions: Count,
+    held_records: Count,
+    held_bytes: Count,
+    in_flight: Count,
+    retrying: Count,
+    retry_reason: Mutex<Option<String>>,
     is_paused: AtomicBool,
+    paused: Gauge,
     last_poll_ms: AtomicU64,
+}
+
+/// A number that is a gauge as well.
+struct Count {
+    now: AtomicUsize,
+    gauge: Gauge,
+}
+
+impl Count {
+    fn new(gauge: Gauge) -> Self {
+        Self { now: AtomicUsize::new(0), gauge }
+    }
+
+    fn get(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, now: usize) {
+        // Most calls change nothing, and they come with every record.
+        if self.now.swap(now, Ordering::Relaxed) != now {
+            self.gauge.set(as_gauge(now));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; nobody holds 2^52 of anything")]
+fn as_gauge(count: usize) -> f64 {
+    count as f64
 }
 
 impl StatusHandle {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Cells {
             started: Instant::now(),
-            assigned_partitions: AtomicUsize::new(0),
-            held_records: AtomicUsize::new(0),
-            held_bytes: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
+            assigned_partitions: Count::new(gauge!("order_payments_consumer_assigned_partitions")),
+            held_records: Count::new(gauge!("order_payments_consumer_held_records")),
+            held_bytes: Count::new(gauge!("order_payments_consumer_held_bytes")),
+            in_flight: Count::new(gauge!("order_payments_consumer_in_flight")),
+            retrying: Count::new(gauge!("order_payments_consumer_retrying")),
+            retry_reason: Mutex::new(None),
             is_paused: AtomicBool::new(false),
+            paused: gauge!("order_payments_consumer_paused"),
             last_poll_ms: AtomicU64::new(0),
         }))
     }
@@ -55,10 +98,12 @@ impl StatusHandle {
         let cells = &*self.0;
         let last_poll = Duration::from_millis(cells.last_poll_ms.load(Ordering::Relaxed));
         ConsumerStatus {
-            assigned_partitions: cells.assigned_partitions.load(Ordering::Relaxed),
-            held_records: cells.held_records.load(Ordering::Relaxed),
-            held_bytes: cells.held_bytes.load(Ordering::Relaxed),
-            in_flight: cells.in_flight.load(Ordering::Relaxed),
+            assigned_partitions: cells.assigned_partitions.get(),
+            held_records: cells.held_records.get(),
+            held_bytes: cells.held_bytes.get(),
+            in_flight: cells.in_flight.get(),
+            retrying: cells.retrying.get(),
+            retry_reason: self.reason().clone(),
             is_paused: cells.is_paused.load(Ordering::Relaxed),
             last_poll_age: cells.started.elapsed().saturating_sub(last_poll),
         }
@@ -66,15 +111,78 @@ impl StatusHandle {
 
     pub(crate) fn polled(&self, assigned: usize, held_records: usize, held_bytes: usize, is_paused: bool) {
         let cells = &*self.0;
-        cells.assigned_partitions.store(assigned, Ordering::Relaxed);
-        cells.held_records.store(held_records, Ordering::Relaxed);
-        cells.held_bytes.store(held_bytes, Ordering::Relaxed);
-        cells.is_paused.store(is_paused, Ordering::Relaxed);
-        let since_start = u64::try_from(cells.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        cells.last_poll_ms.store(since_start, Ordering::Relaxed);
+        cells.assigned_partitions.set(assigned);
+        cells.held_records.set(held_records);
+        cells.held_bytes.set(held_bytes);
+        if cells.is_paused.swap(is_paused, Ordering::Relaxed) != is_paused {
+            cells.paused.set(f64::from(u8::from(is_paused)));
+        }
+        self.lives();
+    }
+
+    /// Says that the thread that polls lives.
+    pub(crate) fn lives(&self) {
+        let since_start = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last_poll_ms.store(since_start, Ordering::Relaxed);
     }
 
     pub(crate) fn set_in_flight(&self, in_flight: usize) {
-        self.0.in_flight.store(in_flight, Ordering::Relaxed);
+        self.0.in_flight.set(in_flight);
+    }
+
+    /// Counts one more order that is retried, until the answer is dropped.
+    pub(crate) fn retrying(&self) -> Retrying {
+        let _one_at_a_time = self.reason();
+        self.0.retrying.set(self.0.retrying.get() + 1);
+        Retrying(self.clone())
+    }
+
+    fn reason(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.retry_reason.lock().expect("no one panics while holding it")
+    }
+}
+
+impl std::fmt::Debug for StatusHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("StatusHandle").field(&self.now()).finish()
+    }
+}
+
+/// An order that is retried.
+pub(crate) struct Retrying(StatusHandle);
+
+impl Retrying {
+    /// Says why it was refused the last time.
+    pub(crate) fn because(&self, why: &str) {
+        *self.0.reason() = Some(why.chars().take(REASON_CHARS).collect());
+    }
+}
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        let mut reason = self.0.reason();
+        let left = self.0.0.retrying.get().saturating_sub(1);
+        self.0.0.retrying.set(left);
+        if left == 0 {
+            *reason = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_stays_while_anything_is_retried() {
+        let status = StatusHandle::new();
+        let (one, other) = (status.retrying(), status.retrying());
+        one.because("the gateway is away");
+        other.because(&"x".repeat(1_000));
+        drop(other);
+        let now = status.now();
+        assert_eq!((now.retrying, now.retry_reason.map(|reason| reason.len())), (1, Some(REASON_CHARS)));
+        drop(one);
+        assert_eq!((status.now().retrying, status.now().retry_reason), (0, None));
     }
 }

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
+use crate::adapters::kafka::threads;
 
 /// How long the cluster may take to answer a question about its topics.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,7 +48,7 @@ pub async fn ensure_topics(config: &Config) -> Result<(), SetupError> {
 pub async fn missing_topics(config: &Config) -> Result<Vec<String>, SetupError> {
     let client_config = config.client_config()?;
     let config = config.clone();
-    let asked = tokio::task::spawn_blocking(move || {
+    let asked = threads::call("kafka-topics", move || {
         let client: BaseConsumer<LogContext> = client_config.create_with_context(LogContext)?;
         let wanted = [&config.request_topic, &config.outcome_topic, &config.dead_letter_topic];
         let mut missing = Vec::new();
@@ -58,7 +59,7 @@ pub async fn missing_topics(config: &Config) -> Result<Vec<String>, SetupError> 
         }
         Ok(missing)
     });
-    asked.await.map_err(|panic| SetupError::Settings(panic.to_string()))?
+    asked.await.map_err(SetupError::Settings)?
 }
 
 fn exists(client: &BaseConsumer<LogContext>, topic: &str) -> Result<bool, KafkaError> {

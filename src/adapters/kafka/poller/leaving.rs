@@ -1,0 +1,97 @@
+//! How the poll thread commits, and how partitions leave it: drained, committed, fenced. Waits for a
+//! commit only where something ends, and never beyond a deadline.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+
+use crate::adapters::kafka::consumer::ConsumerError;
+use crate::adapters::kafka::group::give_back;
+use crate::adapters::kafka::lag;
+use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Poller, TICK};
+
+impl Poller {
+    /// Gives partitions back: drains, commits, fences. What was lost already is only fenced.
+    pub(super) fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
+        let leaving: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
+        let is_lost = self.consumer.assignment_lost() || self.suspect_until.is_some();
+        self.revoke_leases(&leaving);
+        if is_lost {
+            tracing::warn!("{} partitions were lost to the group; nothing is committed for them", leaving.len());
+        } else {
+            let deadline = Instant::now() + self.config.drain_timeout;
+            while self.holdings.is_any_out(&leaving) && Instant::now() < deadline {
+                self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
+                self.report();
+            }
+            self.commit_by(&leaving, deadline + COMMIT_GRACE);
+        }
+        self.holdings.drop_partitions(&leaving);
+        lag::forget(&leaving);
+        self.suspect_until = None;
+        let given_back = give_back(&self.consumer, partitions);
+        given_back.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
+    }
+
+    fn revoke_leases(&self, leaving: &[i32]) {
+        self.holdings.revoke_leases(leaving);
+        // Fails once `run` has ended: then nothing waits that could be let go.
+        let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
+    }
+
+    /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.
+    pub(super) fn stop(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
+        let mut result = self.set_paused(true);
+        self.revoke_leases(&self.holdings.partitions());
+        while self.holdings.records > 0 && Instant::now() < deadline {
+            self.take_completions(TICK);
+            if result.is_ok() {
+                result = self.poll(Duration::ZERO);
+            }
+        }
+        self.commit_by(&self.holdings.partitions(), deadline + COMMIT_GRACE);
+        result
+    }
+
+    /// Commits and waits for the answer until `deadline`, for that of an earlier commit first.
+    fn commit_by(&mut self, wanted: &[i32], deadline: Instant) {
+        self.wait_for_commit(deadline);
+        self.commit(wanted);
+        self.wait_for_commit(deadline);
+    }
+
+    fn wait_for_commit(&mut self, deadline: Instant) {
+        while self.committer.is_busy() && Instant::now() < deadline {
+            self.note_commit(TICK.min(deadline.saturating_duration_since(Instant::now())));
+            self.report();
+        }
+    }
+
+    /// Has the watermarks of these partitions committed that moved, unless a commit is under way.
+    pub(super) fn commit(&mut self, wanted: &[i32]) {
+        if self.committer.is_busy() {
+            return;
+        }
+        self.last_commit = Instant::now();
+        self.suspect_until = self.suspect_until.filter(|until| *until > Instant::now());
+        let moved = self.holdings.uncommitted(wanted);
+        if moved.count() == 0 || self.suspect_until.is_some() || self.consumer.assignment_lost() {
+            return;
+        }
+        self.committer.commit(moved);
+    }
+
+    /// Takes the answer to a commit, if there is one within `wait`. A refusal is no error: the records
+    /// are delivered again to whoever has the partitions then.
+    pub(super) fn note_commit(&mut self, wait: Duration) {
+        match self.committer.answer(wait) {
+            None => {}
+            Some((positions, Ok(()))) => self.holdings.note_committed(&positions),
+            Some((_, Err(problem))) => {
+                metrics::counter!("order_payments_commit_failures_total").increment(1);
+                tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
+            }
+        }
+    }
+}

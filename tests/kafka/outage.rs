@@ -1,0 +1,117 @@
+//! The cluster goes away and comes back: nothing is lost, nothing is refused, nothing is said twice.
+
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use order_payments::adapters::kafka::KafkaEventPublisher;
+use order_payments::ports::event_publisher::EventPublisher;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::contract::event_publisher as contract;
+use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS, Recorder, run, run_until};
+
+/// The one broker of the cluster.
+const BROKER: i32 = 1;
+
+/// A broker in this process whose connections can be cut. Its handle may not leave its thread.
+struct Breakable {
+    cluster: Cluster,
+    switch: mpsc::Sender<bool>,
+    switched: mpsc::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Breakable {
+    fn start() -> Self {
+        let ((tell, told), (switch, wanted), (done, switched)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
+        let mut config = crate::kafka::support::named("");
+        let topics = [&config.request_topic, &config.outcome_topic, &config.dead_letter_topic].map(Clone::clone);
+        let hold = move || {
+            let broker: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).expect("a mock cluster");
+            for topic in topics {
+                broker.create_topic(&topic, PARTITIONS, 1).expect("a topic");
+            }
+            tell.send(broker.bootstrap_servers()).expect("the test waits");
+            for up in wanted {
+                let changed = if up { broker.broker_up(BROKER) } else { broker.broker_down(BROKER) };
+                changed.expect("switched");
+                done.send(()).expect("the test waits");
+            }
+        };
+        let thread = thread::spawn(hold);
+        config.brokers = told.recv_timeout(DEADLINE).expect("started");
+        Self { cluster: Cluster::at(config), switch, switched, thread: Some(thread) }
+    }
+
+    fn is_up(&self, up: bool) {
+        self.switch.send(up).expect("the broker's thread lives");
+        self.switched.recv_timeout(DEADLINE).expect("switched");
+    }
+}
+
+impl Drop for Breakable {
+    fn drop(&mut self) {
+        self.switch = mpsc::channel().0; // The last sender: the thread ends.
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()), "the broker's thread panicked");
+    }
+}
+
+fn orders() -> impl Iterator<Item = String> {
+    (0..6).map(|number| format!("o-{number}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_waited_out_and_nothing_is_refused_or_said_twice() {
+    let broker = Breakable::start();
+    let cluster = &broker.cluster;
+    let publisher = KafkaEventPublisher::new(&cluster.config, &cluster.storage()).expect("a publisher");
+    publisher.take_over().await.expect("taken over");
+    cluster.request(orders()).await;
+    let handler = Arc::new(Recorder::shut());
+    let running = run(&cluster.config, 8, &handler);
+    handler.wait_for_calls(6).await;
+
+    broker.is_up(false);
+    handler.let_through(6);
+    running.wait_until(|status| status.in_flight == 0 && status.held_records == 0).await;
+    let batch: Vec<_> = orders().map(|order| contract::paid(&order)).collect();
+    let publish = publisher.publish(&batch);
+    tokio::pin!(publish);
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut publish).await;
+    assert!(early.is_err(), "there is nowhere to publish to: {early:?}");
+
+    broker.is_up(true);
+    if let Err(problem) = publish.await {
+        // As the relay does: what is on the topic decides.
+        publisher.take_over().await.unwrap_or_else(|error| panic!("{error} after {problem}"));
+        assert_eq!(publisher.tail(&[], 1_000).await.expect("read").events.len(), 0);
+        publisher.publish(&batch).await.expect("published");
+    }
+    cluster.wait_for_committed(6).await;
+    running.stop().await.expect("an orderly end");
+    assert_eq!(handler.calls().len(), 6, "nothing was handled twice");
+    assert!(cluster.read(&cluster.config.dead_letter_topic).await.is_empty());
+    assert_eq!(cluster.read(&cluster.config.outcome_topic).await.len(), 6, "each outcome once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_during_an_outage_ends_in_time() {
+    let broker = Breakable::start();
+    let mut config = broker.cluster.config.clone();
+    config.commit_interval = Duration::from_hours(1); // So that the stop has something to commit.
+    broker.cluster.request(orders()).await;
+    let handler = Arc::new(Recorder::open());
+    let drain = Duration::from_secs(1);
+    let running = run_until(&config, 8, &handler, drain);
+    handler.wait_for_calls(6).await;
+
+    broker.is_up(false);
+    let began = Instant::now();
+    let ended = running.stop().await;
+    let took = began.elapsed();
+    // Three seconds more than the deadline, as promised, and one for a busy machine.
+    assert!(took < drain + Duration::from_secs(4), "{took:?}: {ended:?}");
+}
