@@ -52,7 +52,8 @@ pub trait Outbox: Send + Sync {
     async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError>;
 
     /// Takes over events that were found on `topic`: those known here are marked as published, others
-    /// are stored as published with their bytes. Stores exactly how far each partition was read: that
+    /// are stored as published with their bytes. Where a known event has other bytes on the topic, that
+    /// is reported and the topic's are kept: they are what the world has read. Stores exactly how far each partition was read: that
     /// is less than was known where the topic was deleted and made anew.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ every_repository_keeps!(
     a_position_belongs_to_its_topic,
     the_storage_has_one_name,
     a_known_event_that_is_found_is_marked,
+    a_known_event_that_is_found_with_other_bytes_is_marked,
     an_unknown_event_that_is_found_is_stored_as_published,
     an_event_that_is_found_twice_is_one,
     a_settlement_that_was_told_before_publishes_nothing,
@@ -131,6 +132,17 @@ async fn a_known_event_that_is_found_is_marked(database: &Database) {
     assert_eq!(store.positions(TOPIC).await.expect("read"), read);
     let again = store.adopt(TOPIC, &[found(&event, 4)], &read).await.expect("adopted");
     assert_eq!(again, Adopted::default());
+}
+
+async fn a_known_event_that_is_found_with_other_bytes_is_marked(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    let other = OutcomeEvent { payload: b"{}".to_vec(), ..event };
+    for marked in [1, 0] {
+        let adopted = store.adopt(TOPIC, &[found(&other, 4)], &[]).await.expect("adopted");
+        assert_eq!(adopted, Adopted { marked, stored: 0 });
+    }
+    assert_eq!(store.unpublished(10).await.expect("read"), [], "it must not be published a second time");
 }
 
 async fn an_unknown_event_that_is_found_is_stored_as_published(database: &Database) {

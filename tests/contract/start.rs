@@ -5,6 +5,7 @@ use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::{Config, ConnectError};
 use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::ports::order_repository::{RepositoryError, Standing};
+use order_payments::ports::outbox::{FoundEvent, OutcomeEvent};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::contract::database::{CONNECTIONS, Database, Kind, create_postgres};
@@ -170,4 +171,29 @@ async fn assert_third_is_unpublished(database: &Database) {
         assert_eq!(events.iter().map(|event| event.order_id.as_str()).collect::<Vec<_>>(), ["ord_3"]);
     }
     assert_eq!(store.unpublished(0).await.expect("read"), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_forms_of_an_outcome_the_published_one_is_kept() {
+    const PAYLOADS: &str = "SELECT payload FROM outbox";
+    let database = Database::create(Kind::Postgres).await;
+    adopt_other_bytes(&database).await;
+    let mut foreign = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
+    let kept: Vec<Vec<u8>> = sqlx::query_scalar(PAYLOADS).fetch_all(&mut foreign).await.expect("read");
+    assert_eq!(kept, [b"{}"]);
+    database.destroy().await;
+
+    let database = Database::create(Kind::Sqlite).await;
+    adopt_other_bytes(&database).await;
+    let mut foreign = SqliteConnection::connect(&database.url()).await.expect("a file that foreign tools may open");
+    let kept: Vec<Vec<u8>> = sqlx::query_scalar(PAYLOADS).fetch_all(&mut foreign).await.expect("read");
+    assert_eq!(kept, [b"{}"]);
+}
+
+async fn adopt_other_bytes(database: &Database) {
+    let store = database.open().await;
+    store.settle(&paid(&armed(&*store, "ord_1").await)).await.expect("settled");
+    let stored = store.unpublished(1).await.expect("read").remove(0);
+    let event = OutcomeEvent { payload: b"{}".to_vec(), ..stored };
+    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 0 }], &[]).await.expect("adopted");
 }

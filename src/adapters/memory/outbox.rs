@@ -55,6 +55,13 @@ impl Events {
         unmarked.map(|entry| entry.published = Some(published)).is_some()
     }
 
+    /// Keeps the bytes that were found; says whether others were here.
+    fn keep_bytes(&mut self, found: &OutcomeEvent) -> bool {
+        let entry = self.index.get(&found.id).and_then(|index| self.entries.get_mut(*index));
+        let differs = |entry: &&mut Entry| entry.event != *found;
+        entry.filter(differs).map(|entry| entry.event = found.clone()).is_some()
+    }
+
     fn raise(&mut self, topic: &str, position: Position) {
         let next = self.next_offsets.entry((topic.to_owned(), position.partition)).or_default();
         *next = position.next_offset.max(*next);
@@ -112,8 +119,11 @@ impl Outbox for MemoryOrderRepository {
             if !events.contain(event.id) {
                 events.add(event.clone(), Some(published));
                 adopted.stored += 1;
-            } else if events.mark(published) {
-                adopted.marked += 1;
+                continue;
+            }
+            adopted.marked += u64::from(events.mark(published));
+            if events.keep_bytes(event) {
+                tracing::error!(order.id = %event.order_id, "the outcome of order {} is on the topic with other bytes", event.order_id);
             }
         }
         for position in read_up_to {

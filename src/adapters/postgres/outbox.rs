@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events};
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events, report_other_bytes};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
 
@@ -76,11 +76,16 @@ impl Outbox for PostgresOrderRepository {
         let found: Vec<_> = found.into_values().collect();
         let places = column(&found, |found| place_of(found));
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
-        let stored = store(&mut tx, &found).await.map_err(unavailable)?;
-        // A statement of its own: it sees what a settlement committed while the first one waited for it.
+        let rows = column(&found, |found| EventRow::of(&found.event));
+        let stored = store(&mut tx, &rows, &places).await.map_err(unavailable)?;
+        // Statements of their own: they see what a settlement committed while the first one waited for it.
         let marked = mark(&mut tx, &places).await.map_err(unavailable)?;
+        let others = keep_bytes(&mut tx, &rows).await.map_err(unavailable)?;
         note(&mut tx, topic, read_up_to).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
+        for order_id in &others {
+            report_other_bytes(order_id);
+        }
         Ok(Adopted { marked, stored })
     }
 
@@ -110,25 +115,39 @@ async fn mark(db: &mut PgConnection, published: &[Published]) -> Result<u64, sql
 }
 
 /// Stores events that are unknown here as published ones, and says how many.
-async fn store(db: &mut PgConnection, found: &[&FoundEvent]) -> Result<u64, sqlx::Error> {
+async fn store(db: &mut PgConnection, rows: &[EventRow], places: &[Published]) -> Result<u64, sqlx::Error> {
     const STATEMENT: &str = r#"
         INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at, published_at, "partition", "offset")
         SELECT event_id, order_id, event_type, headers, payload, now(), now(), "partition", "offset"
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::bigint[])
             AS i (event_id, order_id, event_type, headers, payload, "partition", "offset")
         ON CONFLICT (event_id) DO NOTHING"#;
-    let rows: Vec<_> = found.iter().map(|found| EventRow::of(&found.event)).collect();
     let stored = sqlx::query(STATEMENT)
-        .bind(column(&rows, |row| -> Uuid { row.event_id }))
-        .bind(column(&rows, |row| row.order_id.as_str()))
-        .bind(column(&rows, |row| row.event_type.as_str()))
-        .bind(column(&rows, |row| row.headers.as_str()))
-        .bind(column(&rows, |row| row.payload.as_slice()))
-        .bind(column(found, |found| found.partition))
-        .bind(column(found, |found| found.offset))
+        .bind(column(rows, |row| -> Uuid { row.event_id }))
+        .bind(column(rows, |row| row.order_id.as_str()))
+        .bind(column(rows, |row| row.event_type.as_str()))
+        .bind(column(rows, |row| row.headers.as_str()))
+        .bind(column(rows, |row| row.payload.as_slice()))
+        .bind(column(places, |place| place.partition))
+        .bind(column(places, |place| place.offset))
         .execute(db)
         .await?;
     Ok(stored.rows_affected())
+}
+
+/// Keeps the bytes that were found; says for which orders others were stored.
+async fn keep_bytes(db: &mut PgConnection, rows: &[EventRow]) -> Result<Vec<String>, sqlx::Error> {
+    const STATEMENT: &str = "
+        UPDATE outbox e SET headers = i.headers, payload = i.payload
+        FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS i (event_id, headers, payload)
+        WHERE e.event_id = i.event_id AND (e.headers, e.payload) <> (i.headers, i.payload)
+        RETURNING e.order_id";
+    sqlx::query_scalar(STATEMENT)
+        .bind(column(rows, |row| row.event_id))
+        .bind(column(rows, |row| row.headers.as_str()))
+        .bind(column(rows, |row| row.payload.as_slice()))
+        .fetch_all(db)
+        .await
 }
 
 /// Raises positions: what was published late does not take back what is known.

@@ -64,6 +64,15 @@ fn readable(row: EventRow) -> Option<OutcomeEvent> {
     row.read().inspect_err(report).ok()
 }
 
+/// Tells a person that an outcome is on the topic otherwise than this storage had it.
+pub fn report_other_bytes(order_id: &str) {
+    tracing::error!(
+        order.id = order_id,
+        "the outcome of order {order_id} is on the topic with other bytes than were stored; the topic's are kept, \
+         find out who wrote them"
+    );
+}
+
 /// How far the partitions are written once these events are.
 pub fn positions_after(published: &[Published]) -> Vec<Position> {
     let after = |published: &Published| Position {

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events};
+use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events, report_other_bytes};
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{insert_event, now};
 use crate::adapters::sqlite::writer::Write;
@@ -153,8 +153,11 @@ impl Write for Adopt {
         for found in &self.found {
             if insert_event(&mut *db, &found.event, Some(place_of(found))).await? {
                 adopted.stored += 1;
-            } else if mark(&mut *db, &place_of(found)).await? {
-                adopted.marked += 1;
+                continue;
+            }
+            adopted.marked += u64::from(mark(&mut *db, &place_of(found)).await?);
+            if keep_bytes(&mut *db, &found.event).await? {
+                report_other_bytes(found.event.order_id.as_str());
             }
         }
         note(db, &self.topic, &self.read_up_to).await?;
@@ -172,6 +175,15 @@ async fn mark(db: &mut SqliteConnection, published: &Published) -> Result<bool, 
     let query = sqlx::query(STATEMENT).bind(published.partition).bind(published.offset);
     let marked = query.bind(published.event_id.as_uuid()).execute(db).await.map_err(unavailable)?;
     Ok(marked.rows_affected() == 1)
+}
+
+/// Keeps the bytes that were found; says whether others were stored.
+async fn keep_bytes(db: &mut SqliteConnection, event: &OutcomeEvent) -> Result<bool, RepositoryError> {
+    const STATEMENT: &str = "
+        UPDATE outbox SET headers = ?1, payload = ?2 WHERE event_id = ?3 AND (headers <> ?1 OR payload <> ?2)";
+    let row = EventRow::of(event);
+    let query = sqlx::query(STATEMENT).bind(row.headers).bind(row.payload).bind(row.event_id);
+    Ok(query.execute(db).await.map_err(unavailable)?.rows_affected() == 1)
 }
 
 /// Raises positions: what was published late does not take back what is known.
