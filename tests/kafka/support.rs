@@ -165,13 +165,25 @@ impl Cluster {
     }
 }
 
-async fn create_topic(config: &Config, topic: &str) {
+async fn create_topic(config: &Config, name: &str) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &config.brokers).create().expect("an admin client");
-    let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1)).set("max.message.bytes", "4000000");
+    let topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1)).set("max.message.bytes", "4000000");
     let created = admin.create_topics([&topic], &AdminOptions::new()).await.expect("an answer");
     for answer in created {
         answer.expect("created");
+    }
+    // A broker hears of a new topic from its controller, a moment after the one who asked for it does.
+    let is_known = || {
+        tokio::task::block_in_place(|| admin.inner().fetch_metadata(Some(name), DEADLINE)).is_ok_and(|found| {
+            found.topics().iter().all(|topic| topic.error().is_none() && !topic.partitions().is_empty())
+        })
+    };
+    let deadline = Instant::now() + DEADLINE;
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    while !is_known() {
+        assert!(Instant::now() < deadline, "the broker does not know the topic {name:?} that was created");
+        look.tick().await;
     }
 }
 
