@@ -227,3 +227,18 @@ async fn a_panic_in_a_handler_ends_the_consumer_and_loses_nothing(cluster: Clust
     assert!(matches!(ended, Err(ConsumerError::HandlerPanicked)), "{ended:?}");
     assert_eq!(cluster.committed().await.get(&0), Some(&1), "the order with the panic comes again");
 }
+
+/// The only test of this process that installs a recorder. Others' consumers write the same series, so
+/// the number is one that they never have.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_of_a_partition_is_told() {
+    let metrics = order_payments::telemetry::install_metrics().expect("nobody else collects");
+    let cluster = Cluster::real().await;
+    let one = |order: String| Sent { partition: Some(1), ..Sent::of(&order, request_of(&order)) };
+    cluster.send((0..17).map(|number| one(format!("o-{number}"))).collect()).await;
+    let handler = Arc::new(Recorder::shut());
+    let running = run(&cluster.config, 64, &handler);
+    running.wait_until(|_| metrics.render().contains(r#"order_payments_consumer_lag_records{partition="1"} 17"#)).await;
+    handler.let_through(17);
+    running.stop().await.expect("an orderly end");
+}
