@@ -63,6 +63,8 @@ impl Step for Settle {
 impl Settle {
     /// Moves what may be moved, and says which orders were.
     async fn store(&self, batch: &[Arc<Settlement>]) -> Result<HashSet<String>, sqlx::Error> {
+        // The payment comes first: every step writes its row, so whoever moved it on since this statement
+        // began is waited for and met here, where a look at the row would see it as it was before.
         // The opposite outcome is in the outbox already where it was found on the topic: an order
         // is told one end. An outcome of this very end that was found there stays as it was published.
         const STATEMENT: &str = "
@@ -71,19 +73,20 @@ impl Settle {
                     $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[])
                 AS i (order_id, attempt, status, state, replaces, reference,
                     reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload)
-            ), moved AS (
-                UPDATE orders o SET status = i.status, updated_at = now()
+            ), ended AS (
+                UPDATE payments p SET state = i.state, reference = i.reference, due_at = NULL, finding = NULL,
+                    reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message
                 FROM input i
-                WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED')
-                    AND EXISTS (SELECT FROM payments p WHERE p.order_id = i.order_id AND p.attempt = i.attempt
-                        AND p.state = ANY (string_to_array(i.replaces, ',')))
+                WHERE p.order_id = i.order_id AND p.attempt = i.attempt
+                    AND p.state = ANY (string_to_array(i.replaces, ','))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
                 RETURNING i.*
-            ), ended AS (
-                UPDATE payments p SET state = m.state, reference = m.reference, due_at = NULL, finding = NULL,
-                    reason_code = m.reason_code, reason_category = m.reason_category, reason_message = m.reason_message
-                FROM moved m
-                WHERE p.order_id = m.order_id AND p.attempt = m.attempt
+            ), moved AS (
+                UPDATE orders o SET status = e.status, updated_at = now()
+                FROM ended e
+                WHERE o.id = e.order_id AND o.status NOT IN ('PAID', 'FAILED')
+                RETURNING e.*
             ), told AS (
                 INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
                 SELECT event_id, order_id, event_type, headers, payload, now() FROM moved
