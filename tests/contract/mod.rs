@@ -9,7 +9,6 @@ mod races;
 mod samples;
 mod start;
 mod waiting;
-mod waiting_writers;
 
 /// Runs every clause against every repository, each time on a database of its own.
 macro_rules! every_repository_keeps {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use order_payments::domain::payment::ChargeFlow;
 use order_payments::ports::order_repository::{Begun, RepositoryError, Settling, Standing};
+use sqlx::{Connection, PgConnection};
 
-use crate::contract::database::{Database, Store};
+use crate::contract::database::{Database, Kind, Store};
 use crate::contract::every_repository_keeps;
-use crate::contract::samples::{NOW, armed, begun, failed, id, order_of, paid, request, request_for, token};
+use crate::contract::samples::{NOW, armed, begun, failed, id, order_of, paid, reason, request, request_for, token};
 
 every_repository_keeps!(
     twenty_racers_begin_one_payment,
@@ -157,4 +158,34 @@ async fn store_payment(store: &dyn Store, racer: usize) -> order_payments::domai
 
 fn count(told: &[Result<Settling, RepositoryError>], expected: &Settling) -> usize {
     told.iter().filter(|told| told.as_ref().expect("an answer") == expected).count()
+}
+
+/// PostgreSQL alone: elsewhere one writes at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waits_for_another_step_does_not_undo_it() {
+    let database = Database::create(Kind::Postgres).await;
+    let store = database.open().await;
+    let refused = begun(&*store, "ord_1").await.failed(reason(), NOW).expect("pending");
+    let mut other = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
+    let mut arming = other.begin().await.expect("a transaction");
+    let arm = "UPDATE payments SET state = 'CONFIRMING', armed_at = begun_at, reference = 'pi_1'";
+    sqlx::raw_sql(arm).execute(&mut *arming).await.expect("the statement is lawful");
+    let mut watch = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
+    let commit = async {
+        const WAITS: &str = "
+            SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE NOT l.granted AND a.datname = current_database())";
+        // The settlement cannot end before this commit, so the loop does.
+        let mut waits = false;
+        while !waits {
+            waits = sqlx::query_scalar(WAITS).fetch_one(&mut watch).await.expect("read");
+        }
+        arming.commit().await.expect("committed");
+    };
+    let (told, ()) = tokio::join!(store.settle(&refused), commit);
+    assert_eq!(told.expect("an answer"), Settling::MovedOn);
+    assert_eq!(store.unpublished(1).await.expect("read"), []);
+    let stored = store.find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
+    assert_eq!(stored.state.name(), "CONFIRMING");
+    database.destroy().await;
 }

@@ -63,9 +63,8 @@ impl Step for Settle {
 impl Settle {
     /// Moves what may be moved, and says which orders were.
     async fn store(&self, batch: &[Arc<Settlement>]) -> Result<HashSet<String>, sqlx::Error> {
-        // The payment's row comes first: its state is compared where it is set, so that one which is just
-        // being changed is waited for and judged anew. Judged in another table's WHERE, it would be
-        // judged as this statement's snapshot has it (PostgreSQL, 13.2.1, Read Committed).
+        // The payment comes first: every step writes its row, so whoever moved it on since this statement
+        // began is waited for and met here, where a look at the row would see it as it was before.
         // The opposite outcome is in the outbox already where it was found on the topic: an order
         // is told one end. An outcome of this very end that was found there stays as it was published.
         const STATEMENT: &str = "
@@ -84,13 +83,16 @@ impl Settle {
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
                 RETURNING i.*
             ), moved AS (
-                UPDATE orders o SET status = e.status, updated_at = now() FROM ended e WHERE o.id = e.order_id
+                UPDATE orders o SET status = e.status, updated_at = now()
+                FROM ended e
+                WHERE o.id = e.order_id AND o.status NOT IN ('PAID', 'FAILED')
+                RETURNING e.*
             ), told AS (
                 INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
-                SELECT event_id, order_id, event_type, headers, payload, now() FROM ended
+                SELECT event_id, order_id, event_type, headers, payload, now() FROM moved
                 ON CONFLICT (event_id) DO NOTHING
             )
-            SELECT order_id FROM ended";
+            SELECT order_id FROM moved";
         let ends: Vec<_> = batch.iter().map(|settlement| End::of(settlement)).collect();
         let moved: Vec<String> = sqlx::query_scalar(STATEMENT)
             .bind(column(&ends, |end| Self::key(end.settlement)))
