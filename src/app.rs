@@ -295,10 +295,15 @@ impl Vitals for ServiceVitals {
             status.in_flight,
             if status.is_paused { ", intake paused until fewer are" } else { "" },
         );
+        let retrying = match &status.retry_reason {
+            Some(reason) if status.retrying > 0 => format!("{} orders wait: {reason}", status.retrying),
+            _ => "no order waits for them".to_owned(),
+        };
         vec![
             self.polls(),
             Check { name: "kafka-group", ok: partitions > 0, detail: format!("{partitions} partitions assigned") },
             Check { name: "intake", ok: true, detail: intake },
+            Check { name: "gateway-and-database", ok: status.retrying == 0, detail: retrying },
         ]
     }
 
