@@ -3,10 +3,10 @@
 use jsonschema::Validator;
 use order_payments::adapters::wire::outcome::encode;
 use order_payments::adapters::wire::schema::{EventSchema, json_schema};
+use order_payments::domain::attempt::Attempt;
 use order_payments::domain::money::Money;
 use order_payments::domain::order::Order;
 use order_payments::domain::outcome::{FailureCategory, FailureReason, Outcome, Verdict};
-use order_payments::domain::payment::Attempt;
 use order_payments::domain::request::Origin;
 use order_payments::domain::timestamp::Timestamp;
 use serde_json::{Value, json};

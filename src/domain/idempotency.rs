@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::attempt::Attempt;
 use crate::domain::order::OrderId;
-use crate::domain::payment::Attempt;
 use crate::domain::timestamp::Timestamp;
 
 /// A step at the gateway that must happen at most once per attempt.

@@ -5,6 +5,7 @@
 //!        └─ Order (PENDING) ──────────────────────────────► Order (PAID | FAILED)
 //! ```
 
+pub mod attempt;
 pub mod idempotency;
 pub mod money;
 pub mod order;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::domain::attempt::Attempt;
 use crate::domain::order::{Order, OrderId};
-use crate::domain::payment::Attempt;
 use crate::domain::request::{Origin, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use order_payments::adapters::wire::outcome::encode;
+use order_payments::domain::attempt::Attempt;
 use order_payments::domain::money::Money;
 use order_payments::domain::order::{Order, OrderStatus};
 use order_payments::domain::outcome::{FailureCategory, FailureReason, Outcome, Verdict};
-use order_payments::domain::payment::Attempt;
 use order_payments::domain::request::Origin;
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::event_publisher::{EventPublisher, PublishError, Tail};

@@ -11,8 +11,9 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::outbox::Events;
 use crate::adapters::wire::outcome::encode;
+use crate::domain::attempt::Attempt;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{Attempt, ChargeFlow, Payment, PaymentState, Settlement, Transition};
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use sqlx::FromRow;
 
 use crate::adapters::sql::moment::Moment;
+use crate::domain::attempt::Attempt;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{FailureCategory, FailureReason};
-use crate::domain::payment::{Armament, Attempt, ChargeFlow, Payment, PaymentState};
+use crate::domain::payment::{Armament, ChargeFlow, Payment, PaymentState};
 use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally};
 
