@@ -37,7 +37,7 @@ use crate::ports::order_repository::OrderRepository;
 use crate::ports::outbox::Outbox;
 use crate::ports::payment_gateway::PaymentGateway;
 
-pub use wiring::{decode_options, kafka_config, migrate, open_store};
+pub use wiring::{decode_options, migrate, open_store};
 
 mod wiring;
 
@@ -115,7 +115,7 @@ impl App {
     /// # Errors
     /// Where the embedded broker is asked for and cannot start.
     pub fn assemble(settings: &Settings, adapters: Adapters) -> anyhow::Result<Self> {
-        let mut kafka = kafka_config(settings);
+        let mut kafka = settings.kafka.clone();
         let mut embedded = Vec::new();
         if kafka.brokers == wiring::EMBEDDED {
             let topics = [&kafka.request_topic, &kafka.outcome_topic, &kafka.dead_letter_topic].map(String::as_str);

@@ -18,11 +18,12 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::adapters::kafka;
 use crate::config::layers::Layers;
 use crate::config::reader::Reader;
 pub use crate::config::settings::{
-    DatabaseSettings, DatabaseUrl, FirstStart, GatewayKind, GatewaySettings, HttpSettings, KafkaSettings, LogFormat,
-    ProcessingSettings, ReconcileSettings, RelaySettings, StripeAccount, TelemetrySettings,
+    DatabaseSettings, DatabaseUrl, GatewayKind, GatewaySettings, HttpSettings, LogFormat, ProcessingSettings,
+    ReconcileSettings, RelaySettings, StripeAccount, TelemetrySettings,
 };
 
 /// Every setting with its default and its comment; also the schema of what may be set.
@@ -43,7 +44,7 @@ pub enum Needs {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The cluster, its topics and how they are read.
-    pub kafka: KafkaSettings,
+    pub kafka: kafka::Config,
     /// Where orders are kept.
     pub database: DatabaseSettings,
     /// Who takes the money.
@@ -105,7 +106,7 @@ impl Settings {
         let shown = show::render(&layers.values);
         let mut reader = Reader::new(layers, needs);
         let settings = Self {
-            kafka: KafkaSettings::read(&mut reader),
+            kafka: settings::kafka::read(&mut reader),
             database: DatabaseSettings::read(&mut reader),
             gateway: GatewaySettings::read(&mut reader),
             processing: ProcessingSettings::read(&mut reader),

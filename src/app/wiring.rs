@@ -8,10 +8,10 @@ use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::sql::config::Config as DatabaseConfig;
 use crate::adapters::sqlite::SqliteOrderRepository;
+use crate::adapters::stripe;
 use crate::adapters::wire::request::DecodeOptions;
-use crate::adapters::{kafka, stripe};
 use crate::app::Store;
-use crate::config::{DatabaseSettings, DatabaseUrl, FirstStart, GatewaySettings, Settings, StripeAccount};
+use crate::config::{DatabaseSettings, DatabaseUrl, GatewaySettings, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::OrderRepository;
 use crate::ports::outbox::Outbox;
@@ -51,30 +51,6 @@ fn store<Repository: OrderRepository + Outbox + 'static>(repository: Repository)
 
 fn database_config(settings: &DatabaseSettings, url: &SecretString) -> DatabaseConfig {
     DatabaseConfig { url: url.clone(), max_connections: settings.max_connections }
-}
-
-/// How Kafka is reached.
-pub fn kafka_config(settings: &Settings) -> kafka::Config {
-    let kafka = settings.kafka.clone();
-    kafka::Config {
-        brokers: kafka.brokers,
-        group_id: kafka.group_id,
-        request_topic: kafka.request_topic,
-        outcome_topic: kafka.outcome_topic,
-        dead_letter_topic: kafka.dead_letter_topic,
-        first_start: match kafka.first_start {
-            FirstStart::Earliest => kafka::FirstStart::Earliest,
-            FirstStart::Latest => kafka::FirstStart::Latest,
-        },
-        create_topics: kafka.create_topics,
-        new_topic_partitions: kafka.new_topic_partitions,
-        new_topic_replication: kafka.new_topic_replication,
-        session_timeout: kafka.session_timeout,
-        commit_interval: kafka.commit_interval,
-        drain_timeout: kafka.drain_timeout,
-        max_held_bytes: kafka.max_held_bytes,
-        client: kafka.client,
-    }
 }
 
 /// How Stripe, or what speaks as it does, is reached with this account.

@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         Some(file) => from_file(file, &options)?,
         None => vec![from_flags(args, &options)?],
     };
-    let producer = RequestProducer::new(&app::kafka_config(settings))?;
+    let producer = RequestProducer::new(&settings.kafka)?;
     let bar = progress::bar(requests.len() as u64, "submitting");
     let mut on_the_way: VecDeque<Sent> = VecDeque::new();
     for request in &requests {

@@ -2,7 +2,7 @@
 //! gateway is those adapters' to say; what lies outside a range never gets past here.
 
 mod gateway;
-mod kafka;
+pub(crate) mod kafka;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use url::Url;
 
 use crate::config::reader::Reader;
 pub use crate::config::settings::gateway::{GatewayKind, GatewaySettings, StripeAccount};
-pub use crate::config::settings::kafka::{FirstStart, KafkaSettings};
 use crate::domain::money::Currency;
 use crate::domain::request::ProviderToken;
 

@@ -10,6 +10,8 @@ use super::*;
 use crate::config::layers::variable_of;
 use crate::domain::payment::ChargeFlow;
 
+mod defaults;
+
 const CANARY: &str = "canary-5f1d";
 
 /// A file, an environment and flags, as someone would give them.
@@ -83,7 +85,7 @@ fn assert_says(text: &str, part: &str) {
 fn the_defaults_are_those_of_the_file() {
     let settings = Given::enough().settings();
     assert_eq!(settings.kafka.group_id, "order-payments");
-    assert_eq!(settings.kafka.first_start, FirstStart::Earliest);
+    assert_eq!(settings.kafka.first_start, kafka::FirstStart::Earliest);
     assert_eq!(settings.kafka.new_topic_replication, -1);
     assert_eq!(settings.kafka.commit_interval.as_millis(), 1000);
     assert_eq!(settings.gateway.charge_flow, ChargeFlow::TwoStep);
@@ -114,69 +116,6 @@ fn rust_log_wins_over_everything() {
     let given = Given::enough().flag("telemetry.log_filter", "debug").environment("RUST_LOG", "trace");
     assert_eq!(given.settings().telemetry.log_filter, "trace");
     assert_eq!(given.environment("RUST_LOG", "").settings().telemetry.log_filter, "debug");
-}
-
-#[test]
-fn every_key_of_the_defaults_is_read() {
-    let layers = Layers::of_defaults();
-    let known: BTreeSet<_> = layers.values.keys().cloned().collect();
-    let mut reader = Reader::new(layers, Needs::Everything);
-    KafkaSettings::read(&mut reader);
-    DatabaseSettings::read(&mut reader);
-    GatewaySettings::read(&mut reader);
-    ProcessingSettings::read(&mut reader);
-    RelaySettings::read(&mut reader);
-    ReconcileSettings::read(&mut reader);
-    HttpSettings::read(&mut reader);
-    TelemetrySettings::read(&mut reader);
-    assert_eq!(*reader.taken(), known);
-}
-
-#[test]
-fn every_key_of_the_defaults_has_a_comment() {
-    let lines: Vec<_> = DEFAULTS.lines().collect();
-    for pair in lines.windows(2) {
-        let is_setting = pair[1].contains(" = ") && !pair[1].starts_with('#');
-        assert!(!is_setting || pair[0].starts_with('#'), "{} has no comment", pair[1]);
-    }
-}
-
-/// The keys whose comment names a range, with that range: "1 to 10" above `max_tries = 3`.
-fn commented_ranges() -> Vec<(String, i64, i64)> {
-    let (mut table, mut comment, mut ranges) = (String::new(), String::new(), Vec::new());
-    for line in DEFAULTS.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            table = name.trim_end_matches(']').to_owned();
-        } else if line.starts_with('#') {
-            comment.push_str(line);
-        } else {
-            let words: Vec<_> = comment.split([' ', ',', ';', '.']).filter(|word| !word.is_empty()).collect();
-            let range = words.windows(3).find_map(|words| match words {
-                [low, "to", high] => Some((low.parse().ok()?, high.parse().ok()?)),
-                _ => None,
-            });
-            if let (Some((low, high)), Some((name, _))) = (range, line.split_once(" = ")) {
-                ranges.push((format!("{table}.{name}"), low, high));
-            }
-            comment.clear();
-        }
-    }
-    ranges
-}
-
-#[test]
-fn every_commented_range_is_enforced() {
-    let ranges = commented_ranges();
-    assert!(ranges.len() > 15, "the comments were not understood: {ranges:?}");
-    for (key, low, high) in ranges {
-        for inside in [low, high] {
-            Given::enough().flag(&key, &inside.to_string()).settings();
-        }
-        for outside in [low - 1, high + 1] {
-            let errors = Given::enough().flag(&key, &outside.to_string()).errors();
-            assert_says(&errors, &format!("{key} (--set {key}) is {outside}, must be {low} to {high}"));
-        }
-    }
 }
 
 #[test]
@@ -227,6 +166,12 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_setting_of_the_client_that_correctness_rests_on_is_refused() {
+    let given = Given::enough().file("[kafka.client]\n\"enable.idempotence\" = \"false\"");
+    assert_says(&given.errors(), "kafka.client.enable.idempotence");
+}
+
+#[test]
 fn a_command_is_not_stopped_by_what_it_does_not_need() {
     let database = Given::nothing().environment("ORDER_PAYMENTS__DATABASE__URL", "memory:");
     assert!(database.load_for(Needs::Database).is_ok());
@@ -250,7 +195,7 @@ fn the_simulator_needs_no_key() {
     let given = Given::nothing().flag("gateway.kind", "simulator").flag("kafka.brokers", "embedded");
     let settings = given.flag("database.url", "memory:").settings();
     assert!(matches!(settings.gateway.kind, GatewayKind::Simulator));
-    assert!(settings.kafka.is_embedded());
+    assert_eq!(settings.kafka.brokers, "embedded");
 }
 
 #[test]

@@ -79,7 +79,7 @@ const LAYERS: &[Layer] = &[
     Layer { place: &["adapters"], inner: &["adapters"], outside: &[] },
     Layer {
         place: &["config"],
-        inner: &["domain", "config"],
+        inner: &["domain", "adapters::kafka", "config"],
         outside: &[VALUES, &["secrecy", "strsim", "toml", "url"]],
     },
     Layer {
