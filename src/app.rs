@@ -1,6 +1,6 @@
 //! The composition root: builds the adapters, wires the use cases, runs them, stops them in order.
 //!
-//! The only file that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
+//! With `app/wiring.rs` the only place that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
 //! it to [`App::assemble`].
 
 use std::future::Future;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::adapters::http::server::{Check, HttpServer, Vitals};
 use crate::adapters::kafka;
-use crate::adapters::kafka::consumer::{Intake, PaymentConsumer};
+use crate::adapters::kafka::consumer::{END_GRACE, Intake, PaymentConsumer};
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::embedded::EmbeddedBroker;
 use crate::adapters::kafka::handler::{Answered, PayOnRequest};
@@ -166,16 +166,24 @@ impl App {
     /// What kept the service from starting or going on. Nothing is lost: the next start resumes.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         ensure_topics(&self.kafka).await?;
+        // What may fail comes before the group is joined: a start that fails moves no partitions about.
+        let (publisher, server) = (self.publisher().await?, self.http_server().await?);
         let consumer = self.consumer()?;
         let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
-        let mut background = self.background(&end_rest, consumer.status()).await?;
+        let vitals = Arc::new(ServiceVitals { status: consumer.status(), metrics: self.metrics.clone() });
+        let mut background = self.background(&end_rest, publisher, server, vitals);
 
         let shutdown_timeout = self.settings.processing.shutdown_timeout;
-        let drain = shutdown_timeout.saturating_sub(LAST_OUTCOMES).max(shutdown_timeout / 2);
+        let for_outcomes = LAST_OUTCOMES.min(shutdown_timeout / 4);
+        let drain = shutdown_timeout.saturating_sub(for_outcomes + END_GRACE);
         let intake = consumer.run(end_intake.clone(), drain);
         tokio::pin!(intake);
-        let consumed = tokio::select! {
-            ended = &mut intake => ended.context("the consumer stopped"),
+        let mut ended_early = None;
+        let reason = tokio::select! {
+            ended = &mut intake => {
+                ended_early = Some(ended);
+                Err(anyhow::anyhow!("the consumer ended before it was told to"))
+            }
             ended = background.join_next() => Err(early_end(ended)),
             () = stop => {
                 tracing::info!("stopping: intake ends, what is in flight is finished");
@@ -184,21 +192,17 @@ impl App {
         };
         let deadline = Instant::now() + shutdown_timeout;
         end_intake.cancel();
-        let consumed = match consumed {
-            Ok(()) => match timeout_at(deadline - LAST_OUTCOMES / 2, intake).await {
-                Ok(ended) => ended.context("the consumer could not stop in order"),
-                Err(_) => {
-                    Err(anyhow::anyhow!("the consumer did not stop in time; the next start resumes what it left"))
-                }
-            },
-            failed => failed,
+        let consumed = match ended_early {
+            Some(ended) => ended,
+            None => intake.await, // Bounded: it ends at the latest END_GRACE after its drain.
         };
         end_rest.cancel();
         let rested = timeout_at(deadline, async { while background.join_next().await.is_some() {} }).await;
         if rested.is_err() {
             tracing::warn!("some outcomes are still in the outbox; they are published after the next start");
         }
-        consumed.inspect(|()| tracing::info!("stopped"))
+        consumed.context("the consumer did not end in order")?;
+        reason.inspect(|()| tracing::info!("stopped"))
     }
 
     fn consumer(&self) -> anyhow::Result<PaymentConsumer> {
@@ -208,14 +212,30 @@ impl App {
         Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
     }
 
-    /// Everything that runs beside the consumer: none of it ends before it is told to.
-    async fn background(&self, end: &CancellationToken, status: StatusHandle) -> anyhow::Result<JoinSet<()>> {
-        let Adapters { store, gateway, clock } = self.adapters.clone();
-        let Settings { relay, reconcile, http, .. } = self.settings.clone();
-        let mut tasks = JoinSet::new();
+    async fn publisher(&self) -> anyhow::Result<Arc<KafkaEventPublisher>> {
+        let identity = self.adapters.store.outbox.identity().await?;
+        Ok(Arc::new(KafkaEventPublisher::new(&self.kafka, &identity)?))
+    }
 
-        let identity = store.outbox.identity().await.context("the storage's own name could not be read")?;
-        let publisher = Arc::new(KafkaEventPublisher::new(&self.kafka, &identity)?);
+    async fn http_server(&self) -> anyhow::Result<Option<HttpServer>> {
+        let Some(listen) = self.settings.http.listen else { return Ok(None) };
+        let server = HttpServer::bind(listen).await;
+        let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
+        tracing::info!(http.address = %server.address(), "health and metrics are served");
+        Ok(Some(server))
+    }
+
+    /// Everything that runs beside the consumer: none of it ends before it is told to.
+    fn background(
+        &self,
+        end: &CancellationToken,
+        publisher: Arc<KafkaEventPublisher>,
+        server: Option<HttpServer>,
+        vitals: Arc<ServiceVitals>,
+    ) -> JoinSet<()> {
+        let Adapters { store, gateway, clock } = self.adapters.clone();
+        let Settings { relay, reconcile, .. } = self.settings.clone();
+        let mut tasks = JoinSet::new();
         let policy = RelayPolicy {
             name: Uuid::new_v4().to_string(),
             topic: self.kafka.outcome_topic.clone(),
@@ -230,11 +250,7 @@ impl App {
         let end_reconciler = end.clone();
         tasks.spawn(async move { reconciler.run(end_reconciler, reconcile.interval, reconcile.batch_size).await });
 
-        if let Some(listen) = http.listen {
-            let server = HttpServer::bind(listen).await;
-            let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
-            tracing::info!(http.address = %server.address(), "health and metrics are served");
-            let vitals = Arc::new(ServiceVitals { status, metrics: self.metrics.clone() });
+        if let Some(server) = server {
             let end_server = end.clone();
             tasks.spawn(async move {
                 if let Err(error) = server.run(vitals, end_server).await {
@@ -242,7 +258,7 @@ impl App {
                 }
             });
         }
-        Ok(tasks)
+        tasks
     }
 }
 
@@ -296,14 +312,14 @@ impl Vitals for ServiceVitals {
             if status.is_paused { ", intake paused until fewer are" } else { "" },
         );
         let retrying = match &status.retry_reason {
-            Some(reason) if status.retrying > 0 => format!("{} orders wait: {reason}", status.retrying),
-            _ => "no order waits for them".to_owned(),
+            Some(reason) if status.retrying > 0 => format!("{} records wait: {reason}", status.retrying),
+            _ => "nothing is tried again".to_owned(),
         };
         vec![
             self.polls(),
             Check { name: "kafka-group", ok: partitions > 0, detail: format!("{partitions} partitions assigned") },
             Check { name: "intake", ok: true, detail: intake },
-            Check { name: "gateway-and-database", ok: status.retrying == 0, detail: retrying },
+            Check { name: "retries", ok: status.retrying == 0, detail: retrying },
         ]
     }
 

@@ -19,6 +19,9 @@ use crate::ports::clock::Clock;
 use crate::ports::order_repository::{Begun, OrderRepository, RepositoryError, Settling, Standing};
 use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, PaymentGateway, Preparation};
 
+/// The longest that a payment rests between two looks.
+const MAX_REST: Duration = Duration::from_hours(1);
+
 /// Pays orders. Cheap to share; see [`ProcessPayment::handle`].
 pub struct ProcessPayment {
     orders: Arc<dyn OrderRepository>,
@@ -256,8 +259,14 @@ impl ProcessPayment {
     }
 
     /// Leaves the payment to reconciliation, which looks at it soon.
+    ///
+    /// The older the attempt, the longer the rest: what has not been resolved for an hour is looked at
+    /// every quarter of an hour.
     async fn park(&self, transition: &Transition) -> Result<Settled, ProcessError> {
-        self.store_waiting(transition, Some(self.clock.now().plus(self.policy.first_look_after))).await
+        let now = self.clock.now();
+        let age = now.since(transition.payment.begun_at);
+        let rest = (age / 4).clamp(self.policy.first_look_after, MAX_REST.max(self.policy.first_look_after));
+        self.store_waiting(transition, Some(now.plus(rest))).await
     }
 
     /// Leaves the payment to a person; nothing more is sent for it.

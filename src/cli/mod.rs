@@ -28,7 +28,7 @@ pub struct Cli {
     /// Settings file in TOML; see `order-payments config show` for every key.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, before file and environment, as `kafka.brokers=localhost:9092`. May be repeated.
+    /// One setting, stronger than environment and file, as `kafka.brokers=localhost:9092`. May be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
     overrides: Vec<(String, String)>,
     #[command(subcommand)]

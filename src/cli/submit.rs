@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, required_unless_present = "file")]
     customer_email: Option<String>,
     /// The amount, as 12.50.
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long, required_unless_present = "file", allow_hyphen_values = true)]
     amount: Option<String>,
     /// ISO 4217 code, as EUR; without it the service's `processing.default_currency` counts.
     #[arg(long)]
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         bar.inc(1);
     }
     bar.finish();
-    eprintln!("{} requests are on topic {}", requests.len(), settings.kafka.request_topic);
+    eprintln!("requests on topic {}: {}", settings.kafka.request_topic, requests.len());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -106,7 +106,10 @@ fn from_file(file: &Path, options: &DecodeOptions) -> anyhow::Result<Vec<Request
     };
     let (mut requests, mut mistakes) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(reader.lines()) {
-        let line = line.with_context(|| format!("{name}, line {number}"))?;
+        let line = line.with_context(|| format!("{name}, line {number}; nothing was sent"))?;
+        if line.trim().is_empty() {
+            continue;
+        }
         match checked(line.into_bytes(), options) {
             Ok(request) => requests.push(request),
             Err(mistake) => mistakes.push(format!("  line {number}: {mistake:#}")),
@@ -114,7 +117,10 @@ fn from_file(file: &Path, options: &DecodeOptions) -> anyhow::Result<Vec<Request
     }
     if !mistakes.is_empty() {
         let (count, shown) = (mistakes.len(), mistakes.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
-        bail!("{name} has {count} lines that are no payment requests; nothing was sent\n{shown}");
+        bail!("lines of {name} that are no payment requests: {count}; nothing was sent\n{shown}");
+    }
+    if requests.is_empty() {
+        bail!("{name} has no lines; nothing was sent");
     }
     Ok(requests)
 }

@@ -103,7 +103,7 @@ impl ProcessingSettings {
             max_in_flight: reader.integer("processing.max_in_flight", 1..=100_000),
             default_currency,
             default_payment_method,
-            shutdown_timeout: reader.milliseconds("processing.shutdown_timeout_ms", 1_000..=300_000),
+            shutdown_timeout: reader.milliseconds("processing.shutdown_timeout_ms", 5_000..=300_000),
         }
     }
 }

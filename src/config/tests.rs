@@ -172,6 +172,13 @@ fn a_setting_of_the_client_that_correctness_rests_on_is_refused() {
 }
 
 #[test]
+fn a_publishable_key_is_refused_and_not_shown() {
+    let errors = Given::enough().environment("ORDER_PAYMENTS__GATEWAY__STRIPE__API_KEY", "pk_live_canary").errors();
+    assert_says(&errors, "must be a secret key");
+    assert!(!errors.contains("canary"), "{errors}");
+}
+
+#[test]
 fn a_command_is_not_stopped_by_what_it_does_not_need() {
     let database = Given::nothing().environment("ORDER_PAYMENTS__DATABASE__URL", "memory:");
     assert!(database.load_for(Needs::Database).is_ok());

@@ -2,7 +2,7 @@
 //! without a bound, and the thread that polls may not. Asks nothing, decides nothing, one commit at a time.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -51,7 +51,12 @@ impl Committer {
 
     /// The answer to the last commit, if there is one within `wait`.
     pub(crate) fn answer(&mut self, wait: Duration) -> Option<Answer> {
-        let answer = if wait.is_zero() { self.answers.try_recv().ok() } else { self.answers.recv_timeout(wait).ok() };
+        let answer = match self.answers.recv_timeout(wait) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Without it nothing would ever be committed again: the service has to stop and say so.
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that commits positions has ended"),
+        };
         self.is_busy &= answer.is_none();
         answer
     }

@@ -29,7 +29,11 @@ use crate::adapters::wire::request::DecodeOptions;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much longer than its deadline everything may take: the last commit and leaving the group.
-const END_GRACE: Duration = COMMIT_GRACE.saturating_add(Duration::from_secs(1));
+pub const END_GRACE: Duration = COMMIT_GRACE.saturating_add(Duration::from_secs(1));
+
+/// Room in the channel, beside all records that may be held, for word that partitions were taken away: so
+/// the poll thread never waits for the other side to read.
+const REVOKES: usize = 16;
 
 /// Reads requests and has them handled.
 pub struct PaymentConsumer {
@@ -66,7 +70,7 @@ impl PaymentConsumer {
         consumer.subscribe(&[&config.request_topic])?;
         let status = StatusHandle::new();
         let limits = Limits::new(intake.max_in_flight, config.max_held_bytes);
-        let (hand_over, handed) = mpsc::channel(limits.max_records);
+        let (hand_over, handed) = mpsc::channel(limits.max_records + REVOKES);
         let (stop, stopped) = std_mpsc::channel();
         let (end, ended) = oneshot::channel();
         let (close, closed) = oneshot::channel();

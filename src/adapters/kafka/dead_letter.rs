@@ -11,6 +11,7 @@ use crate::adapters::kafka::backoff::Backoff;
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::record::{Record, readable};
+use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::wire::outcome::rfc3339;
 use crate::adapters::wire::rejection::Rejection;
 use crate::ports::clock::Clock;
@@ -57,9 +58,9 @@ impl DeadLetters {
 
     /// Sends a record and waits until the topic has it, as long as that takes; to be canceled by
     /// dropping it, and then it may or may not have been sent.
-    pub(crate) async fn deliver(&self, record: &Record, rejection: &Rejection) {
+    pub(crate) async fn deliver(&self, record: &Record, rejection: &Rejection, status: &StatusHandle) {
         let headers = self.headers(record, rejection);
-        let mut backoff = Backoff::new();
+        let (mut backoff, mut retrying) = (Backoff::new(), None);
         while let Err(problem) = self.send(record, headers.clone()).await {
             let (partition, offset) = (record.lease.partition, record.offset);
             let advice = match problem.rdkafka_error_code() {
@@ -72,6 +73,8 @@ impl DeadLetters {
                 error = %problem,
                 "the dead letter for record {partition}/{offset} is not written yet and will be sent again{advice}"
             );
+            let why = format!("the dead-letter topic does not take record {partition}/{offset}: {problem}");
+            retrying.get_or_insert_with(|| status.retrying()).because(&why);
             tokio::time::sleep(backoff.next_wait()).await;
         }
     }

@@ -118,9 +118,9 @@ impl Holdings {
         self.list(|held| wanted.contains(&held.lease.partition) && held.committed != Some(held.offsets.watermark()))
     }
 
-    /// Notes the positions that the group has now.
+    /// Notes the positions that the group has now; one that was refused stays to be committed.
     pub(crate) fn note_committed(&mut self, list: &TopicPartitionList) {
-        for element in list.elements() {
+        for element in list.elements().iter().filter(|element| element.error().is_ok()) {
             let held = self.partitions.get_mut(&element.partition());
             if let (Some(held), Offset::Offset(offset)) = (held, element.offset()) {
                 held.committed = Some(offset);

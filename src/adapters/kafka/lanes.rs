@@ -229,7 +229,7 @@ impl Workshop {
     async fn refuse(&self, record: Record, rejection: &Rejection) {
         let revoked = record.lease.revoked.clone();
         let delivered = tokio::select! {
-            () = self.dead_letters.deliver(&record, rejection) => true,
+            () = self.dead_letters.deliver(&record, rejection, &self.status) => true,
             () = revoked.cancelled() => false,
         };
         if delivered {

@@ -1,6 +1,7 @@
 //! Where newly assigned partitions are read from: the group's position, or what the first start says.
 //! Never starts anywhere else: positions that cannot be read are asked for again.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -17,6 +18,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For how long positions are asked for: well below the five minutes after which the group goes on
 /// without a member that does not poll.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
+
+/// How long to wait after a refusal that came at once.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Where one partition starts.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,7 @@ pub(crate) fn look_up(
             Ok(starts) => return Ok(starts),
             Err(problem) if Instant::now() < deadline => {
                 tracing::warn!(error = %problem, "the group's positions cannot be read yet");
+                thread::park_timeout(ASK_AGAIN_AFTER);
             }
             Err(problem) => {
                 let (group_id, problem) = (config.group_id.clone(), problem.to_string());

@@ -1,7 +1,8 @@
 //! Outcomes, each batch in one Kafka transaction under one name, so that a newer publisher fences the
 //! older. Never says that something was not published unless that is certain.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -25,6 +26,9 @@ const WATCHDOG: Duration = Duration::from_secs(30);
 
 /// How often a commit is asked for again where the client says that this is safe.
 const MAX_COMMIT_TRIES: u32 = 3;
+
+/// How long the client's books may take to agree with the deliveries that it has told.
+const BOOKS_PATIENCE: Duration = Duration::from_millis(20);
 
 type TransactionalProducer = FutureProducer<LogContext>;
 
@@ -69,7 +73,7 @@ impl KafkaEventPublisher {
 
     async fn commit(&self, producer: &TransactionalProducer) -> Result<(), Failure> {
         for attempt in 1..=MAX_COMMIT_TRIES {
-            let Err(problem) = call(producer, |producer| producer.commit_transaction(CALL_TIMEOUT)).await? else {
+            let Err(problem) = call(producer, commit_settled).await? else {
                 return Ok(());
             };
             match &problem {
@@ -194,6 +198,16 @@ async fn send_all(
         Err(_) => Err(KafkaError::Canceled),
     });
     positions.collect()
+}
+
+/// Commits once the client's own books say that nothing is on its way. A delivery is told a moment before
+/// they do, and a commit in that moment waits for librdkafka's next look at the clock: 100 ms.
+fn commit_settled(producer: &TransactionalProducer) -> Result<(), KafkaError> {
+    let patience = Instant::now() + BOOKS_PATIENCE;
+    while producer.in_flight_count() > 0 && Instant::now() < patience {
+        thread::yield_now();
+    }
+    producer.commit_transaction(CALL_TIMEOUT)
 }
 
 /// Aborts after a failure. Where even that fails the producer is of no more use.

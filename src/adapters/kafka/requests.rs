@@ -50,7 +50,8 @@ impl RequestProducer {
     /// [`SetupError`] where the client refuses its settings.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
         let mut client = config.producer_config()?;
-        client.set("linger.ms", "5"); // Requests are sent in bulk here; five milliseconds fill a batch.
+        // Requests are sent in bulk here, so five milliseconds fill a batch; and a person waits for an answer.
+        client.set("linger.ms", "5").set("delivery.timeout.ms", "10000");
         Ok(Self { producer: client.create_with_context(LogContext)?, topic: config.request_topic.clone() })
     }
 

@@ -23,8 +23,10 @@ mod settle;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use tokio::time::timeout;
 
 use crate::adapters::postgres::arm::Arm;
 use crate::adapters::postgres::begin::Begin;
@@ -99,6 +101,11 @@ impl PostgresOrderRepository {
 async fn open(config: &Config) -> Result<PgPool, ConnectError> {
     let invalid = |_| ConnectError::Url { expected: "postgres://user:password@host/name" };
     let options: PgConnectOptions = config.url.expose_secret().parse().map_err(invalid)?;
+    let options = options.application_name("order-payments");
+    // A pool tries until its time is up and then says only that; one connection says what is wrong.
+    let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
+    let first = first.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    first.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -108,7 +115,7 @@ async fn open(config: &Config) -> Result<PgPool, ConnectError> {
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(|_| ()) })
         })
-        .connect_with(options.application_name("order-payments"))
+        .connect_with(options)
         .await?;
     Ok(pool)
 }

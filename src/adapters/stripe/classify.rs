@@ -90,7 +90,8 @@ fn unreadable(answer: &Answer) -> String {
 fn refusal(answer: &Answer, asked: &Asked<'_>) -> Class {
     match answer.status {
         // Turned away at the door, before anything runs; the body may well be a proxy's.
-        401 | 403 => Class::Configuration(answer.describe(None)),
+        401 => Class::Configuration(format!("{}; is gateway.stripe.api_key right?", answer.describe(None))),
+        403 => Class::Configuration(format!("{}; may the key do this?", answer.describe(None))),
         // Stripe's API redirects nowhere: the address is not the API's.
         300..=399 => Class::Configuration(format!("redirected, {}", answer.describe(None))),
         _ => read(answer, |body: ErrorBody<'_>| told(answer, &body.error, asked)),

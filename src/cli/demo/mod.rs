@@ -72,6 +72,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let records = workload::records(args.orders as usize, args.seed);
     let stage = Stage { kafka: app.kafka().clone(), store: app.store().clone(), answered: app.answered() };
 
+    let interrupted = app::stop_requested()?;
     let stop = CancellationToken::new();
     let mut service = JoinSet::new();
     service.spawn(app.run(stop.clone().cancelled_owned()));
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let worked = tokio::select! {
         worked = stage.work(&records, args, &bar) => worked,
         Some(ended) = service.join_next() => ended?.and_then(|()| bail!("the service stopped before the end")),
+        () = interrupted => Err(anyhow::anyhow!("interrupted; nothing is left behind")),
     };
     let elapsed = started.elapsed();
     bar.finish_and_clear();

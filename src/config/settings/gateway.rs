@@ -85,6 +85,11 @@ impl StripeAccount {
         if !api_key.expose_secret().chars().all(|letter| letter.is_ascii_graphic()) {
             reader.refuse(if is_named { KEY_FILE } else { KEY }, "must be one word of plain ASCII");
         }
+        // The publishable key (pk_…) lies beside it on Stripe's page and cannot charge.
+        let is_secret = ["sk_", "rk_"].iter().any(|prefix| api_key.expose_secret().starts_with(prefix));
+        if !api_key.expose_secret().is_empty() && !is_secret {
+            reader.refuse(if is_named { KEY_FILE } else { KEY }, "must be a secret key: it begins with sk_ or rk_");
+        }
         Self { api_base: api_base(reader), api_key }
     }
 }
