@@ -33,9 +33,8 @@ use crate::application::reconcile::Reconcile;
 use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
-use crate::ports::order_repository::OrderRepository;
-use crate::ports::outbox::Outbox;
 use crate::ports::payment_gateway::PaymentGateway;
+use crate::ports::store::Store;
 
 pub use wiring::{decode_options, migrate, open_store};
 
@@ -46,15 +45,6 @@ const LAST_OUTCOMES: Duration = Duration::from_secs(5);
 
 /// After how long without a poll the consumer's thread counts as hanging.
 const POLL_OVERDUE: Duration = Duration::from_secs(30);
-
-/// Where orders and outcomes are kept: one storage behind two ports.
-#[derive(Clone)]
-pub struct Store {
-    /// Orders and their payments.
-    pub orders: Arc<dyn OrderRepository>,
-    /// The outcomes to be published.
-    pub outbox: Arc<dyn Outbox>,
-}
 
 /// What the service stands on. Replace any of them by your own.
 #[derive(Clone)]

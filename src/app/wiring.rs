@@ -10,11 +10,9 @@ use crate::adapters::sql::config::Config as DatabaseConfig;
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::stripe;
 use crate::adapters::wire::request::DecodeOptions;
-use crate::app::Store;
 use crate::config::{DatabaseSettings, DatabaseUrl, GatewaySettings, Settings, StripeAccount};
 use crate::ports::clock::Clock;
-use crate::ports::order_repository::OrderRepository;
-use crate::ports::outbox::Outbox;
+use crate::ports::store::Store;
 
 /// What `kafka.brokers` says where the broker runs in this process.
 pub(super) const EMBEDDED: &str = "embedded";
@@ -25,9 +23,11 @@ pub(super) const EMBEDDED: &str = "embedded";
 /// Where it cannot be reached, is not durable, or is not migrated.
 pub async fn open_store(settings: &DatabaseSettings, clock: &Arc<dyn Clock>) -> anyhow::Result<Store> {
     Ok(match &settings.url {
-        DatabaseUrl::Postgres(url) => store(PostgresOrderRepository::connect(&database_config(settings, url)).await?),
-        DatabaseUrl::Sqlite(url) => store(SqliteOrderRepository::connect(&database_config(settings, url)).await?),
-        DatabaseUrl::Memory => store(MemoryOrderRepository::new(Arc::clone(clock))),
+        DatabaseUrl::Postgres(url) => {
+            Store::of(PostgresOrderRepository::connect(&database_config(settings, url)).await?)
+        }
+        DatabaseUrl::Sqlite(url) => Store::of(SqliteOrderRepository::connect(&database_config(settings, url)).await?),
+        DatabaseUrl::Memory => Store::of(MemoryOrderRepository::new(Arc::clone(clock))),
     })
 }
 
@@ -42,11 +42,6 @@ pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
         DatabaseUrl::Memory => {}
     }
     Ok(())
-}
-
-fn store<Repository: OrderRepository + Outbox + 'static>(repository: Repository) -> Store {
-    let repository = Arc::new(repository);
-    Store { orders: repository.clone(), outbox: repository }
 }
 
 fn database_config(settings: &DatabaseSettings, url: &SecretString) -> DatabaseConfig {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderError, OrderId};
 use crate::domain::outcome::FailureReason;
 use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState, Settlement, Transition};
@@ -108,7 +109,7 @@ impl ProcessPayment {
     pub async fn handle(&self, request: &PaymentRequest) -> Result<Settled, ProcessError> {
         let begun = self.orders.begin(request, self.policy.flow, self.clock.now()).await;
         let standing = match begun.map_err(|error| beginning(request.order.id(), error))? {
-            Begun::Prepare(payment) => match self.gateway.prepare(&payment).await {
+            Begun::Prepare(payment) => match self.gateway.prepare(&payment, &mut Vec::new()).await {
                 Ok(Preparation::Prepared(reference)) => self.arm(&payment, &reference).await?,
                 Ok(Preparation::Refused(reason)) => return self.fail(&payment, reason).await,
                 Err(trouble) => return self.wait_out(&payment, trouble).await,
@@ -143,7 +144,7 @@ impl ProcessPayment {
 
     /// Sends the charge of a payment that may be charged, and does what the answer asks for.
     pub(crate) async fn charge(&self, armed: &Armed) -> Result<Settled, ProcessError> {
-        match self.gateway.charge(armed).await {
+        match self.gateway.charge(armed, &mut Vec::new()).await {
             Ok(charge) => self.conclude(armed.payment(), charge).await,
             Err(trouble) => self.wait_out(armed.payment(), trouble).await,
         }
@@ -161,7 +162,7 @@ impl ProcessPayment {
             }
             // Neither leaves anything behind that could still be charged.
             Charge::Refused(reason) | Charge::Canceled(reason) => self.fail(payment, reason).await,
-            Charge::Pending => self.park(&payment.unresolved()).await,
+            Charge::Void | Charge::Pending => self.park(&payment.unresolved()).await,
         }
     }
 
@@ -175,7 +176,7 @@ impl ProcessPayment {
             let finding = "declined, and the gateway cannot make sure that no charge follows".to_owned();
             return self.review(fencing, finding).await;
         };
-        match self.gateway.cancel(fencing, reference).await {
+        match self.gateway.cancel(fencing, reference, &mut Vec::new()).await {
             Ok(Cancellation::Canceled) => self.fail(fencing, reason.clone()).await,
             Ok(Cancellation::Succeeded(reference)) => {
                 self.settle(fencing, fencing.paid(reference, self.clock.now())).await
@@ -189,7 +190,7 @@ impl ProcessPayment {
     }
 
     async fn arm(&self, payment: &Payment, reference: &ProviderToken) -> Result<Standing, ProcessError> {
-        let armed = self.orders.arm(payment, reference, self.clock.now()).await;
+        let armed = self.orders.arm(payment, reference, self.clock.now(), &Evidence::default()).await;
         armed.map_err(|error| storing(payment.order().id(), error))
     }
 
@@ -251,7 +252,9 @@ impl ProcessPayment {
                 tracing::warn!(order.id = %order_id, %trouble, "order {order_id} has no known answer; it will be looked up");
                 self.park(&payment.unresolved()).await
             }
-            GatewayError::Contradiction { detail } => self.review(payment, detail).await,
+            GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } => {
+                self.review(payment, detail).await
+            }
             GatewayError::Unavailable { .. } | GatewayError::Closed { .. } => {
                 Err(ProcessError::Gateway { order_id: order_id.to_string(), source: trouble })
             }

@@ -108,14 +108,20 @@ impl Reconcile {
             PaymentState::Preparing => self.process_payment.process_payment(payment.order().id()).await,
             PaymentState::Fencing { .. } => self.process_payment.cancel(payment).await,
             PaymentState::Confirming(_) | PaymentState::Unresolved(_) => self.look_up(payment).await,
-            PaymentState::Succeeded { .. } | PaymentState::Canceled { .. } | PaymentState::Review { .. } => {
-                Ok(Settled::Later(payment.order().id().clone()))
-            }
+            PaymentState::Abandoning(_)
+            | PaymentState::Abandoned { .. }
+            | PaymentState::Succeeded { .. }
+            | PaymentState::Canceled { .. }
+            | PaymentState::Review { .. } => Ok(Settled::Later(payment.order().id().clone())),
         }
     }
 
     async fn look_up(&self, payment: &Payment) -> Result<Settled, ProcessError> {
-        let sighting = self.gateway.look_up(payment).await.map_err(|source| unreachable_gateway(payment, source))?;
+        let sighting = self
+            .gateway
+            .look_up(payment, &mut Vec::new())
+            .await
+            .map_err(|source| unreachable_gateway(payment, source))?;
         match sighting {
             Sighting::Answered(charge) => self.process_payment.conclude(payment, charge).await,
             Sighting::Unconfirmed(_) | Sighting::NotFound => match payment.as_armed(self.clock.now()) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::attempt::Attempt;
 use crate::domain::order::OrderId;
+use crate::domain::refund::RefundId;
 use crate::domain::timestamp::Timestamp;
 
 /// A step at the gateway that must happen at most once per attempt.
@@ -14,8 +15,6 @@ pub enum Operation {
     Prepare,
     /// Charge: money may move.
     Charge,
-    /// Make sure that no charge can follow.
-    Cancel,
 }
 
 impl Operation {
@@ -23,7 +22,6 @@ impl Operation {
         match self {
             Self::Prepare => "prepare",
             Self::Charge => "charge",
-            Self::Cancel => "cancel",
         }
     }
 }
@@ -47,6 +45,11 @@ impl IdempotencyKey {
     /// The key of this step.
     pub fn of(order_id: &OrderId, attempt: Attempt, operation: Operation) -> Self {
         Self(format!("{order_id}:{}:{}", attempt.number(), operation.as_str()))
+    }
+
+    /// The key of the `number`th sending of a refund. No payment's key begins as it does.
+    pub fn of_refund(id: RefundId, number: u32) -> Self {
+        Self(format!("{id}#refund:{number}"))
     }
 
     /// The key as the gateway receives it.
@@ -79,7 +82,7 @@ mod tests {
     fn every_step_has_its_own_key() {
         let ids = ["a", "a:1", "a:1:charge"].map(|id| id.parse::<OrderId>().expect("an id"));
         let attempts = [Attempt::FIRST, Attempt::FIRST.next()];
-        let operations = [Operation::Prepare, Operation::Charge, Operation::Cancel];
+        let operations = [Operation::Prepare, Operation::Charge];
         let mut keys = HashSet::new();
         for id in &ids {
             for attempt in attempts {

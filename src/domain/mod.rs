@@ -6,10 +6,12 @@
 //! ```
 
 pub mod attempt;
+pub mod evidence;
 pub mod idempotency;
 pub mod money;
 pub mod order;
 pub mod outcome;
 pub mod payment;
+pub mod refund;
 pub mod request;
 pub mod timestamp;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::attempt::Attempt;
 use crate::domain::order::{Order, OrderId};
+use crate::domain::refund::{Refund, RefundId, RefundState};
 use crate::domain::request::{Origin, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 
@@ -33,6 +34,53 @@ impl OutcomeKind {
     }
 }
 
+/// The kinds of events that tell of a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefundKind {
+    /// The money is on its way back.
+    Refunded,
+    /// It did not go back, or bounced.
+    RefundFailed,
+}
+
+impl RefundKind {
+    /// The event type: `payment-refunded` or `payment-refund-failed`.
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Self::Refunded => "payment-refunded",
+            Self::RefundFailed => "payment-refund-failed",
+        }
+    }
+}
+
+/// What the world is told of a refund: once for each of its two ends, as it may bounce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundOutcome {
+    /// Which end.
+    pub kind: RefundKind,
+    /// The refund.
+    pub refund: Refund,
+    /// When it was seen.
+    pub occurred_at: Timestamp,
+}
+
+impl RefundOutcome {
+    /// What is to be told of this refund as it is; nothing before it has ended.
+    pub fn of(refund: &Refund, now: Timestamp) -> Option<Self> {
+        let kind = match refund.state {
+            RefundState::Succeeded(_) => RefundKind::Refunded,
+            RefundState::Failed { .. } => RefundKind::RefundFailed,
+            RefundState::Requested | RefundState::Sending(_) | RefundState::Pending(_) => return None,
+        };
+        Some(Self { kind, refund: refund.clone(), occurred_at: now })
+    }
+
+    /// The id of its event.
+    pub fn event_id(&self) -> EventId {
+        EventId::of_refund(&self.refund.order_id, self.refund.id, self.kind)
+    }
+}
+
 /// The id of an outcome event: the same for the same order and kind, whoever computes it, whenever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Uuid);
@@ -46,6 +94,12 @@ impl EventId {
     /// The id of this order's outcome of this kind.
     pub fn of(order_id: &OrderId, kind: OutcomeKind) -> Self {
         let name = format!("{}:{order_id}", kind.event_type());
+        Self(Uuid::new_v5(&Self::namespace(), name.as_bytes()))
+    }
+
+    /// The id of the outcome of this kind of this refund.
+    pub fn of_refund(order_id: &OrderId, refund_id: RefundId, kind: RefundKind) -> Self {
+        let name = format!("{}:{refund_id}:{order_id}", kind.event_type());
         Self(Uuid::new_v5(&Self::namespace(), name.as_bytes()))
     }
 

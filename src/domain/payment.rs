@@ -1,16 +1,20 @@
 //! The attempt to pay an order: how far it is, and what may follow.
 //!
 //! ```text
-//! PREPARING ──► CONFIRMING ──approved──► SUCCEEDED            order PAID
-//!     │             ├──declined──► FENCING ──canceled──► CANCELED  order FAILED
+//! PREPARING ──► CONFIRMING ──approved──► SUCCEEDED                       order PAID
+//!     │             ├──declined──► FENCING ──canceled──► CANCELED        order FAILED
 //!     │             └──unknown──► UNRESOLVED ──looked up──► SUCCEEDED | FENCING
-//!     ├──refused──► CANCELED                                  order FAILED
-//!     └──contradiction, from any state──► REVIEW              a person decides
+//!     │                               └──unknown still──► ABANDONING ──canceled──► ABANDONED
+//!     ├──refused──► CANCELED                                             order FAILED
+//!     ├──key too old──► ABANDONED ──► attempt n+1, PREPARING             order stays PENDING
+//!     └──contradiction, from any state──► REVIEW                         a person decides
 //! ```
+//! Whatever is being canceled may turn out to have succeeded, and is SUCCEEDED then.
 
 use std::sync::Arc;
 
 use crate::domain::attempt::Attempt;
+use crate::domain::evidence::Evidence;
 use crate::domain::idempotency::{IdempotencyKey, Operation};
 use crate::domain::order::{Order, OrderError};
 use crate::domain::outcome::{FailureReason, Outcome, Verdict};
@@ -66,6 +70,13 @@ pub enum PaymentState {
         /// The decline.
         reason: FailureReason,
     },
+    /// Its outcome stayed unknown; the gateway's object is being canceled, so that another attempt may begin.
+    Abandoning(Armament),
+    /// No charge succeeded and none can follow, but nobody declined it: the next attempt has begun.
+    Abandoned {
+        /// The canceled object, where one was made.
+        reference: Option<ProviderToken>,
+    },
     /// The charge succeeded.
     Succeeded {
         /// The gateway's name for it.
@@ -95,6 +106,8 @@ impl PaymentState {
             Self::Confirming(_) => "CONFIRMING",
             Self::Unresolved(_) => "UNRESOLVED",
             Self::Fencing { .. } => "FENCING",
+            Self::Abandoning(_) => "ABANDONING",
+            Self::Abandoned { .. } => "ABANDONED",
             Self::Succeeded { .. } => "SUCCEEDED",
             Self::Canceled { .. } => "CANCELED",
             Self::Review { .. } => "REVIEW",
@@ -109,23 +122,39 @@ impl PaymentState {
     const fn replaced_by(&self, next: &Self) -> &'static [&'static str] {
         match (self, next) {
             (Self::Preparing, _) => &["PREPARING"],
-            (Self::Confirming(_) | Self::Unresolved(_) | Self::Fencing { .. }, Self::Unresolved(_)) => {
-                &["CONFIRMING", "UNRESOLVED"]
+            (Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } | Self::Review { .. }, _) => &[],
+            (_, Self::Unresolved(_)) => &["CONFIRMING", "UNRESOLVED"],
+            (_, Self::Abandoning(_)) => &["CONFIRMING", "UNRESOLVED", "ABANDONING"],
+            // Only once it is being abandoned by everyone's knowledge, so that a decline is never lost.
+            (_, Self::Abandoned { .. }) => &["ABANDONING"],
+            (_, Self::Fencing { .. } | Self::Succeeded { .. } | Self::Canceled { .. } | Self::Review { .. }) => {
+                &["CONFIRMING", "UNRESOLVED", "ABANDONING", "FENCING"]
             }
-            (
-                Self::Confirming(_) | Self::Unresolved(_) | Self::Fencing { .. },
-                Self::Fencing { .. } | Self::Succeeded { .. } | Self::Canceled { .. } | Self::Review { .. },
-            ) => &["CONFIRMING", "UNRESOLVED", "FENCING"],
-            _ => &[],
+            (_, Self::Preparing | Self::Confirming(_)) => &[],
+        }
+    }
+
+    /// The only stored state that the very same state may replace: its own, where it is not final.
+    const fn own(&self) -> &'static [&'static str] {
+        match self {
+            Self::Preparing => &["PREPARING"],
+            Self::Confirming(_) => &["CONFIRMING"],
+            Self::Unresolved(_) => &["UNRESOLVED"],
+            Self::Fencing { .. } => &["FENCING"],
+            Self::Abandoning(_) => &["ABANDONING"],
+            Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } | Self::Review { .. } => &[],
         }
     }
 
     /// The permission to charge, where one was given.
     pub const fn armament(&self) -> Option<&Armament> {
         match self {
-            Self::Confirming(armament) | Self::Unresolved(armament) | Self::Fencing { armament, .. } => Some(armament),
+            Self::Confirming(armament)
+            | Self::Unresolved(armament)
+            | Self::Abandoning(armament)
+            | Self::Fencing { armament, .. } => Some(armament),
             Self::Review { armament, .. } => armament.as_ref(),
-            Self::Preparing | Self::Succeeded { .. } | Self::Canceled { .. } => None,
+            Self::Preparing | Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } => None,
         }
     }
 }
@@ -169,7 +198,7 @@ impl Payment {
     pub fn reference(&self) -> Option<&ProviderToken> {
         match &self.state {
             PaymentState::Succeeded { reference } => Some(reference),
-            PaymentState::Canceled { reference, .. } => reference.as_ref(),
+            PaymentState::Canceled { reference, .. } | PaymentState::Abandoned { reference } => reference.as_ref(),
             state => state.armament().and_then(|armament| armament.reference.as_ref()),
         }
     }
@@ -177,7 +206,7 @@ impl Payment {
     /// This attempt with the gateway's object named: from now on it may be charged.
     pub fn armed(&self, reference: ProviderToken, now: Timestamp) -> Armed {
         let armament = Armament { armed_at: now, reference: Some(reference) };
-        Armed(self.moved_to(PaymentState::Confirming(armament)))
+        Armed { payment: self.moved_to(PaymentState::Confirming(armament)), is_resumed: false }
     }
 
     /// This attempt as one that may be charged, where its permission is stored and its key is young.
@@ -186,10 +215,21 @@ impl Payment {
             PaymentState::Confirming(armament) | PaymentState::Unresolved(armament)
                 if IdempotencyKey::is_usable(armament.armed_at, now) =>
             {
-                Some(Armed(self.clone()))
+                Some(Armed { payment: self.clone(), is_resumed: true })
             }
             _ => None,
         }
+    }
+
+    /// A first attempt that may be charged at once, as the one-step flow has it; nothing was sent yet.
+    pub fn as_first_armed(&self) -> Option<Armed> {
+        let is_one_step = matches!(&self.state, PaymentState::Confirming(Armament { reference: None, .. }));
+        is_one_step.then(|| Armed { payment: self.clone(), is_resumed: false })
+    }
+
+    /// This attempt as it is, with more known of it.
+    pub fn unchanged(&self) -> Transition {
+        Transition { payment: self.clone(), replaces: self.state.own(), evidence: Evidence::default() }
     }
 
     /// This attempt with its answer unknown: a charge may have been made.
@@ -205,6 +245,42 @@ impl Payment {
         let armed_at = self.state.armament().map_or(self.begun_at, |armament| armament.armed_at);
         let armament = Armament { armed_at, reference: Some(reference) };
         self.becoming(PaymentState::Fencing { armament, reason })
+    }
+
+    /// This attempt with the gateway's object known, found where only the order was known before.
+    pub fn found(&self, reference: ProviderToken) -> Transition {
+        let armed_at = self.state.armament().map_or(self.begun_at, |armament| armament.armed_at);
+        self.becoming(PaymentState::Unresolved(Armament { armed_at, reference: Some(reference) }))
+    }
+
+    /// This attempt given up as unknown: to be canceled before another one may begin.
+    pub fn abandoning(&self) -> Transition {
+        match self.state.armament() {
+            Some(armament) => self.becoming(PaymentState::Abandoning(armament.clone())),
+            None => self.becoming(self.state.clone()),
+        }
+    }
+
+    /// This attempt ended without a charge or a decline, and the one of this number begun: PREPARING, in
+    /// two steps, with keys of its own. The caller has seen that no earlier object can be charged.
+    pub fn renewed(&self, attempt: Attempt, now: Timestamp) -> Renewal {
+        let ended = self.becoming(PaymentState::Abandoned { reference: self.reference().cloned() });
+        let next = Self { attempt, flow: ChargeFlow::TwoStep, begun_at: now, ..self.moved_to(PaymentState::Preparing) };
+        Renewal { ended, next }
+    }
+
+    /// This attempt ended, and one that the gateway made at `made_at`, in an earlier life of this database,
+    /// taken up as unresolved.
+    pub fn continued_as(&self, attempt: Attempt, reference: ProviderToken, made_at: Timestamp) -> Renewal {
+        let Renewal { ended, next } = self.renewed(attempt, made_at);
+        let armament = Armament { armed_at: made_at, reference: Some(reference) };
+        Renewal { ended, next: next.moved_to(PaymentState::Unresolved(armament)) }
+    }
+
+    /// This attempt back from review, to be looked at anew. For a person to decide.
+    pub fn released(&self) -> Transition {
+        let state = self.state.armament().cloned().map_or(PaymentState::Preparing, PaymentState::Unresolved);
+        Transition { payment: self.moved_to(state), replaces: &["REVIEW"], evidence: Evidence::default() }
     }
 
     /// This attempt with facts that contradict each other.
@@ -236,12 +312,13 @@ impl Payment {
     fn settled(&self, order: Order, state: PaymentState, verdict: Verdict, now: Timestamp) -> Settlement {
         let origin = self.request.origin.clone();
         let outcome = Outcome { order, verdict, attempt: self.attempt, occurred_at: now, origin };
-        let Transition { payment, replaces } = self.becoming(state);
-        Settlement { payment, replaces, outcome }
+        let Transition { payment, replaces, evidence } = self.becoming(state);
+        Settlement { payment, replaces, outcome, evidence }
     }
 
     fn becoming(&self, state: PaymentState) -> Transition {
-        Transition { replaces: self.state.replaced_by(&state), payment: self.moved_to(state) }
+        let replaces = self.state.replaced_by(&state);
+        Transition { replaces, payment: self.moved_to(state), evidence: Evidence::default() }
     }
 
     fn moved_to(&self, state: PaymentState) -> Self {
@@ -253,12 +330,20 @@ impl Payment {
 ///
 /// Only a repository's answer or [`Payment::as_armed`] makes one; a gateway charges nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Armed(Payment);
+pub struct Armed {
+    payment: Payment,
+    is_resumed: bool,
+}
 
 impl Armed {
     /// The payment.
     pub fn payment(&self) -> &Payment {
-        &self.0
+        &self.payment
+    }
+
+    /// Whether the charge may have been sent before, by whomever: then a refusal proves nothing.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 }
 
@@ -269,6 +354,25 @@ pub struct Transition {
     pub payment: Payment,
     /// The states that the stored payment may be in: those that whoever took this step knew of.
     pub replaces: &'static [&'static str],
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
+impl Transition {
+    /// This step, resting on that.
+    #[must_use]
+    pub fn with(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
+    }
+}
+
+/// The end of an attempt that nobody declined, and the beginning of the next, to be stored as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The attempt that ends.
+    pub ended: Transition,
+    /// The attempt that begins.
+    pub next: Payment,
 }
 
 /// The end of an attempt and of its order, to be stored as one: payment, order and outcome.
@@ -280,6 +384,22 @@ pub struct Settlement {
     pub replaces: &'static [&'static str],
     /// The settled order and the event that tells of it.
     pub outcome: Outcome,
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
+impl Settlement {
+    /// This end, resting on that.
+    #[must_use]
+    pub fn with(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
+    }
+
+    /// This end by a person's decision, which alone may replace what is under review.
+    #[must_use]
+    pub fn decided(self, evidence: Evidence) -> Self {
+        Self { evidence, replaces: &["REVIEW"], ..self }
+    }
 }
 
 #[cfg(test)]

@@ -53,8 +53,24 @@ pub struct Origin {
     pub traceparent: Option<String>,
     /// When the sender says that it asked.
     pub requested_at: Option<Timestamp>,
+    /// What may have happened to the order before this service knew of it. Never stored.
+    pub past: Past,
     /// What it left to this service.
     pub assumed: Assumed,
+}
+
+/// What may have happened to an order before a request for it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing that this database does not know: the request is young, and read for the first time.
+    #[default]
+    Known,
+    /// Something: the request is older than any key's window, of unknown age, or was read before by a
+    /// database that has been restored since. The gateway is asked before anything is prepared.
+    Unknown {
+        /// No charge of the order can be older than that; `None` where that is not known.
+        since: Option<Timestamp>,
+    },
 }
 
 /// Which terms of a request are this service's defaults, because it did not name them. Never stored.

@@ -5,6 +5,11 @@
 
 pub mod clock;
 pub mod event_publisher;
+pub mod finding_repository;
+pub mod gate_repository;
 pub mod order_repository;
 pub mod outbox;
 pub mod payment_gateway;
+pub mod position_repository;
+pub mod refund_repository;
+pub mod store;

@@ -9,8 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId};
-use crate::domain::payment::{Armed, ChargeFlow, Payment, Settlement, Transition};
+use crate::domain::outcome::OutcomeKind;
+use crate::domain::payment::{Armed, ChargeFlow, Payment, Renewal, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 
@@ -52,6 +54,8 @@ pub const UNATTENDED_AFTER: Duration = Duration::from_mins(10);
 /// 8. An attempt that was begun is due [`UNATTENDED_AFTER`] later, until it is settled or put under
 ///    review, because whoever began it may have died. `park` may set another date, nothing removes it.
 /// 9. One call that is refused for its data fails alone, whatever else the adapter stores with it.
+/// 10. Every step that stores something adds one entry to the journal, in the same transaction: the state
+///     that it stored and the evidence that it rests on. Entries are never changed.
 #[async_trait]
 pub trait OrderRepository: Repository<Order, OrderId> {
     /// Stores the order and its first attempt where they are new, and says how far the order is.
@@ -73,6 +77,7 @@ pub trait OrderRepository: Repository<Order, OrderId> {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
+        evidence: &Evidence,
     ) -> Result<Standing, RepositoryError>;
 
     /// Stores the end of a payment, its order and its outcome event, at once.
@@ -89,6 +94,29 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     /// # Errors
     /// [`RepositoryError`]; the state may have been stored, or not. Repeat it.
     async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError>;
+
+    /// Ends an attempt that nobody declined and begins the next one, which is due at once where it is not
+    /// PREPARING and [`UNATTENDED_AFTER`] its beginning otherwise: both or neither.
+    ///
+    /// Where the stored attempt may not be ended so, is not the order's latest, or its order is settled,
+    /// nothing is stored.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; both may have been stored, or neither. Load the order.
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError>;
+
+    /// Which end of this order the outbox holds, be it stored by settling or found on the topic.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn told(&self, id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError>;
+
+    /// Makes the latest attempt of an order due at `now`, unless it has ended or is under review; false
+    /// where no such order is known.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; it may be due, or not. Repeat it.
+    async fn hasten(&self, id: &OrderId, now: Timestamp) -> Result<bool, RepositoryError>;
 
     /// Takes up to `limit` payments that are due at `now`, oldest first, and puts off each by `lease`,
     /// so that no other worker takes the same ones meanwhile.
@@ -114,6 +142,72 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     /// # Errors
     /// [`RepositoryError`]; nothing was changed.
     async fn tally(&self) -> Result<Tally, RepositoryError>;
+
+    /// How many orders wait for the gateway's answer or for a person.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn waiting(&self) -> Result<Waiting, RepositoryError>;
+
+    /// Up to `limit` orders whose latest attempt is under review, by id, those after `after` alone where it
+    /// is given.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn under_review(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError>;
+
+    /// Up to `limit` PAID orders that were settled from `since` on, by id, those after `after` alone where it
+    /// is given.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn paid_since(
+        &self,
+        since: Timestamp,
+        after: Option<&OrderId>,
+        limit: usize,
+    ) -> Result<Vec<StoredOrder>, RepositoryError>;
+
+    /// The order's journal, oldest first: its attempts' entries and its refunds'.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError>;
+}
+
+/// Orders that are held up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Attempts that are UNRESOLVED, FENCING or ABANDONING: the gateway's answer is awaited.
+    pub unresolved: u64,
+    /// Attempts under REVIEW: a person is awaited.
+    pub under_review: u64,
+}
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Whose it is: `payment/1` for the first attempt, `refund/UUID` for a refund.
+    pub subject: String,
+    /// Its number among those of its subject, from 1, without gaps.
+    pub version: u64,
+    /// When it was stored, by the storage's clock.
+    pub recorded_at: Timestamp,
+    /// The state that was stored.
+    pub state: String,
+    /// What it rests on.
+    pub evidence: RecordedEvidence,
+}
+
+/// Evidence as it was kept: texts, as a newer version may have written words that this one does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordedEvidence {
+    /// The requests that were sent, as a JSON array of objects; empty where there were none.
+    pub exchanges: String,
+    /// The person who decided it, where it was one.
+    pub actor: Option<String>,
+    /// In a sentence, where more is to be said.
+    pub note: Option<String>,
 }
 
 /// An order as it is stored.
@@ -156,6 +250,15 @@ pub enum Standing {
     Parked(Payment),
     /// Its order is PAID or FAILED.
     Settled(Order),
+}
+
+/// What became of a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewing {
+    /// Stored now, or before by the very same call.
+    Stored,
+    /// The stored attempt is further than the caller knew: whoever moved it on carries on.
+    MovedOn,
 }
 
 /// What became of a settlement.

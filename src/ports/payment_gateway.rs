@@ -4,16 +4,22 @@
 //! two-step:  prepare ──► reference ──(stored)──► charge ──► Approved | Declined ──► cancel
 //! one-step:                                      charge ──► Approved | Declined ──► cancel
 //! ```
+//! Each call notes what it sends in `sent`, for the journal; a gateway that notes nothing works as well.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::domain::attempt::Attempt;
+use crate::domain::evidence::Exchanges;
 use crate::domain::money::Money;
+use crate::domain::order::OrderId;
 use crate::domain::outcome::FailureReason;
 use crate::domain::payment::{Armed, Payment};
+use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
+use crate::domain::timestamp::Timestamp;
 
 /// Takes money, and answers for it.
 ///
@@ -26,6 +32,8 @@ use crate::domain::request::ProviderToken;
 ///    answer, a server error is never one: it is [`GatewayError::Unknown`].
 /// 5. `cancel` answers `Canceled` only where no charge of this reference can follow.
 /// 6. Passing troubles are retried inside, a bounded number of times.
+/// 7. `refund` under a key that was used before, repeated within the key window, is the same refund.
+/// 8. `charges` shows every charge object of the window that existed when its first page was asked for.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync {
     /// What this provider can do.
@@ -35,32 +43,50 @@ pub trait PaymentGateway: Send + Sync {
     ///
     /// # Errors
     /// [`GatewayError`]; no money moved, in any case.
-    async fn prepare(&self, payment: &Payment) -> Result<Preparation, GatewayError>;
+    async fn prepare(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Preparation, GatewayError>;
 
     /// Charges.
     ///
     /// # Errors
     /// [`GatewayError`]; only after [`GatewayError::Unavailable`] and [`GatewayError::Closed`] it is
     /// certain that this call charged nothing.
-    async fn charge(&self, armed: &Armed) -> Result<Charge, GatewayError>;
+    async fn charge(&self, armed: &Armed, sent: &mut Exchanges) -> Result<Charge, GatewayError>;
 
     /// Asks how far a charge got, by its reference, or by its order where it has none. Changes nothing.
     ///
     /// # Errors
     /// [`GatewayError`]; nothing is known now that was not known before.
-    async fn look_up(&self, payment: &Payment) -> Result<Sighting, GatewayError>;
+    async fn look_up(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Sighting, GatewayError>;
 
-    /// Makes sure that this reference is never charged.
+    /// Makes sure that this reference, which this attempt made, is never charged. Canceling twice is canceling
+    /// once, so no idempotency key is needed, and none may keep an old error alive.
     ///
     /// # Errors
     /// [`GatewayError`]; it may be canceled, or not. Repeat it.
-    async fn cancel(&self, payment: &Payment, reference: &ProviderToken) -> Result<Cancellation, GatewayError>;
+    async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        sent: &mut Exchanges,
+    ) -> Result<Cancellation, GatewayError>;
 
-    /// Gives money back, all of it or a part; `refund_id` makes it the same refund when repeated.
+    /// Gives money back, all of a charge or a part, under the key of a refund that is SENDING.
     ///
     /// # Errors
     /// [`GatewayError`]; after [`GatewayError::Unknown`] the refund may have been made.
-    async fn refund(&self, reference: &ProviderToken, amount: Money, refund_id: &str) -> Result<Refund, GatewayError>;
+    async fn refund(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Refunding, GatewayError>;
+
+    /// Asks what became of a refund, by its own id; `None` where the provider certainly has none of that id.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known now that was not known before.
+    async fn look_up_refund(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError>;
+
+    /// A page of the charge objects made within a window, newest first; from `after` on where it is given.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known now that was not known before.
+    async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError>;
 
     /// Asks the provider for something harmless with our credentials.
     ///
@@ -81,6 +107,8 @@ pub struct Capabilities {
     pub looks_up_by_order: bool,
     /// A charge that has not succeeded can be made impossible.
     pub cancels: bool,
+    /// All charges of a stretch of time can be listed, and what was made is on the list at once.
+    pub lists: bool,
     /// How long an idempotency key is sure to be kept.
     pub key_window: Duration,
 }
@@ -108,8 +136,10 @@ pub enum Charge {
     },
     /// Refused before anything was made: there is nothing to cancel.
     Refused(FailureReason),
-    /// Not taken, and never will be: the object is canceled at the provider.
+    /// Not taken, and never will be: the object was canceled at the provider, by someone who told why.
     Canceled(FailureReason),
+    /// Not taken, and never will be: the object is canceled and no one told why, as after our own cancel.
+    Void,
     /// The provider has accepted it and will decide later.
     Pending,
 }
@@ -134,15 +164,68 @@ pub enum Cancellation {
     Succeeded(ProviderToken),
 }
 
-/// The answer to `refund`.
+/// The answer to `refund` and `look_up_refund`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refund {
+pub enum Refunding {
     /// The money is on its way back, under this name.
     Succeeded(ProviderToken),
     /// Accepted; it may still fail.
     Pending(ProviderToken),
-    /// Refused for good.
-    Failed(FailureReason),
+    /// Refused for good, or bounced.
+    Failed {
+        /// The provider's name for it, where it made one.
+        name: Option<ProviderToken>,
+        /// Why.
+        reason: FailureReason,
+    },
+}
+
+/// A stretch of time in which charges were made, by the provider's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From this moment on; `None` from the beginning.
+    pub from: Option<Timestamp>,
+    /// Before this moment; `None` up to now.
+    pub to: Option<Timestamp>,
+}
+
+/// A page of a list of charges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedPage {
+    /// Those of this service's charges that are on it.
+    pub charges: Vec<ListedCharge>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<ProviderToken>,
+}
+
+/// A charge object of ours, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedCharge {
+    /// The provider's name for it.
+    pub reference: ProviderToken,
+    /// The order that it was made for.
+    pub order_id: OrderId,
+    /// The attempt that it was made for.
+    pub attempt: Attempt,
+    /// When it was made, by the provider's clock.
+    pub made_at: Timestamp,
+    /// What was asked for; `None` where that is no amount of ours.
+    pub amount: Option<Money>,
+    /// How far it is.
+    pub standing: ListedStanding,
+}
+
+/// How far a listed charge is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListedStanding {
+    /// It can still be charged.
+    Open,
+    /// The provider will decide.
+    Pending,
+    /// It took this; `None` where that is no amount of ours.
+    Succeeded(Option<Money>),
+    /// It can never be charged.
+    Canceled,
 }
 
 /// Why a gateway gave no answer that settles anything.
@@ -165,6 +248,13 @@ pub enum GatewayError {
     /// Our credentials, mode or set-up are refused. Not executed; no order is at fault.
     #[error("the payment gateway refuses us: {detail}")]
     Closed {
+        /// What was seen.
+        detail: String,
+    },
+    /// The provider refuses the request as malformed. Certainly not executed. This order's data is to blame,
+    /// or our own making of requests; nothing may be sent for this order meanwhile.
+    #[error("the payment gateway rejects the request: {detail}")]
+    Rejected {
         /// What was seen.
         detail: String,
     },

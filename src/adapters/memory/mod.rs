@@ -2,6 +2,10 @@
 
 pub mod clock;
 pub mod event_publisher;
+mod findings;
+mod gates;
 pub mod order_repository;
 mod outbox;
 pub mod payment_gateway;
+mod positions;
+mod refunds;

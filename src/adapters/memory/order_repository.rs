@@ -12,14 +12,17 @@ use async_trait::async_trait;
 use crate::adapters::memory::outbox::Events;
 use crate::adapters::wire::outcome::encode;
 use crate::domain::attempt::Attempt;
+use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement, Transition};
+use crate::domain::outcome::OutcomeKind;
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::answers::opposite_event;
 use crate::ports::order_repository::{
-    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally, UNATTENDED_AFTER,
+    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
+    Tally, UNATTENDED_AFTER, Waiting as WaitingOrders,
 };
 
 const NOT_BEGUN: &str = "no such payment was begun here";
@@ -107,6 +110,7 @@ impl OrderRepository for MemoryOrderRepository {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
+        _evidence: &Evidence,
     ) -> Result<Standing, RepositoryError> {
         let id = payment.order().id();
         let mut tables = self.tables();
@@ -142,7 +146,7 @@ impl OrderRepository for MemoryOrderRepository {
     }
 
     async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        let Transition { payment, replaces } = transition;
+        let Transition { payment, replaces, .. } = transition;
         let mut tables = self.tables();
         let entry = tables.orders.get_mut(payment.order().id());
         let pending = entry.filter(|entry| entry.order.status() == OrderStatus::Pending);
@@ -188,6 +192,39 @@ impl OrderRepository for MemoryOrderRepository {
             }
         }
         Ok(tally)
+    }
+
+    async fn renew(&self, _renewal: &Renewal) -> Result<Renewing, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn told(&self, _id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn hasten(&self, _id: &OrderId, _now: Timestamp) -> Result<bool, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn under_review(&self, _after: Option<&OrderId>, _limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn paid_since(
+        &self,
+        _since: Timestamp,
+        _after: Option<&OrderId>,
+        _limit: usize,
+    ) -> Result<Vec<StoredOrder>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn journal(&self, _id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
     }
 }
 

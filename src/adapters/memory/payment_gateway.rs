@@ -15,13 +15,16 @@ use crate::adapters::simulator::intent::{RefundStatus, Status};
 use crate::adapters::simulator::keys;
 use crate::adapters::simulator::provider::Provider;
 use crate::adapters::simulator::request::Request;
+use crate::domain::evidence::Exchanges;
 use crate::domain::idempotency::Operation;
 use crate::domain::money::Money;
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::{Armed, ChargeFlow, Payment};
+use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 use crate::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, PaymentGateway, Preparation, Refund, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
+    Window,
 };
 
 /// The simulated provider as a [`PaymentGateway`].
@@ -148,11 +151,12 @@ impl PaymentGateway for SimulatedGateway {
             looks_up_by_reference: true,
             looks_up_by_order: true,
             cancels: true,
+            lists: true,
             key_window: keys::RETENTION,
         }
     }
 
-    async fn prepare(&self, payment: &Payment) -> Result<Preparation, GatewayError> {
+    async fn prepare(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Preparation, GatewayError> {
         let key = payment.key(Operation::Prepare);
         match self.post::<IntentView>("/v1/payment_intents", &creation(payment).finish(), key.as_str())? {
             Ok(intent) => Ok(Preparation::Prepared(token(&intent.id)?)),
@@ -160,7 +164,7 @@ impl PaymentGateway for SimulatedGateway {
         }
     }
 
-    async fn charge(&self, armed: &Armed) -> Result<Charge, GatewayError> {
+    async fn charge(&self, armed: &Armed, _sent: &mut Exchanges) -> Result<Charge, GatewayError> {
         let payment = armed.payment();
         let key = payment.key(Operation::Charge);
         let (path, body) = match (payment.flow, payment.reference()) {
@@ -183,7 +187,7 @@ impl PaymentGateway for SimulatedGateway {
         }
     }
 
-    async fn look_up(&self, payment: &Payment) -> Result<Sighting, GatewayError> {
+    async fn look_up(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Sighting, GatewayError> {
         let intents = match payment.reference() {
             Some(reference) => vec![self.retrieve(reference)?],
             None => self.intents_of(payment)?,
@@ -204,9 +208,14 @@ impl PaymentGateway for SimulatedGateway {
         }
     }
 
-    async fn cancel(&self, payment: &Payment, reference: &ProviderToken) -> Result<Cancellation, GatewayError> {
+    async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        _sent: &mut Exchanges,
+    ) -> Result<Cancellation, GatewayError> {
         let path = format!("/v1/payment_intents/{reference}/cancel");
-        let key = payment.key(Operation::Cancel);
+        let key = payment.key(Operation::Charge);
         let intent = match self.post::<IntentView>(&path, "", key.as_str())? {
             Ok(intent) => intent,
             Err(ErrorView { payment_intent: Some(intent), .. }) => *intent,
@@ -219,7 +228,8 @@ impl PaymentGateway for SimulatedGateway {
         }
     }
 
-    async fn refund(&self, reference: &ProviderToken, amount: Money, refund_id: &str) -> Result<Refund, GatewayError> {
+    async fn refund(&self, refund: &Refund, _sent: &mut Exchanges) -> Result<Refunding, GatewayError> {
+        let (reference, amount, refund_id) = (&refund.reference, refund.amount, &*refund.id.to_string());
         // Looked for first: a forgotten key would make the refund a second time, and it carries its own name.
         let query = format!("payment_intent={reference}&limit=100");
         let made = self.exchange::<PageView<RefundView>>(&Request::get("/v1/refunds", &query))?;
@@ -234,8 +244,16 @@ impl PaymentGateway for SimulatedGateway {
             .finish();
         match self.post::<RefundView>("/v1/refunds", &body, &format!("refund:{refund_id}"))? {
             Ok(refund) => refund_of(&refund),
-            Err(error) => Ok(Refund::Failed(reason(&error, FailureCategory::InvalidAmount))),
+            Err(error) => Ok(Refunding::Failed { name: None, reason: reason(&error, FailureCategory::InvalidAmount) }),
         }
+    }
+
+    async fn look_up_refund(&self, _refund: &Refund, _sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
+        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
+    }
+
+    async fn charges(&self, _window: Window, _after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
+        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {
@@ -302,18 +320,16 @@ fn took_the_amount(intent: &IntentView, payment: &Payment) -> bool {
         && intent.metadata.order_id.as_deref() == Some(payment.order().id().as_str())
 }
 
-fn refund_of(refund: &RefundView) -> Result<Refund, GatewayError> {
+fn refund_of(refund: &RefundView) -> Result<Refunding, GatewayError> {
     let name = token(&refund.id)?;
     Ok(match refund.status {
-        RefundStatus::Succeeded => Refund::Succeeded(name),
-        RefundStatus::Pending => Refund::Pending(name),
+        RefundStatus::Succeeded => Refunding::Succeeded(name),
+        RefundStatus::Pending => Refunding::Pending(name),
         RefundStatus::Failed => {
             let message = "the provider could not give the money back".to_owned();
-            Refund::Failed(FailureReason {
-                code: "refund_failed".to_owned(),
-                category: FailureCategory::Canceled,
-                message,
-            })
+            let category = FailureCategory::Canceled;
+            let reason = FailureReason { code: "refund_failed".to_owned(), category, message };
+            Refunding::Failed { name: Some(name), reason }
         }
     })
 }

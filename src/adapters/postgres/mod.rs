@@ -14,10 +14,14 @@
 mod arm;
 mod begin;
 mod columns;
+mod findings;
+mod gates;
 mod load;
 mod order_repository;
 mod outbox;
 mod park;
+mod positions;
+mod refunds;
 mod settle;
 
 use std::time::Duration;

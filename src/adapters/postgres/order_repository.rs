@@ -13,12 +13,15 @@ use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailab
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{OrderRow, readable_payments, tally_of};
 use crate::adapters::sql::stored_columns;
+use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, Settlement, Transition};
+use crate::domain::outcome::OutcomeKind;
+use crate::domain::payment::{ChargeFlow, Payment, Renewal, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
-    Begun, OrderRepository, Repository, RepositoryError, Settling, Standing, StoredOrder, Tally,
+    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
+    Tally, Waiting as WaitingOrders,
 };
 
 #[async_trait]
@@ -55,6 +58,7 @@ impl OrderRepository for PostgresOrderRepository {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
+        _evidence: &Evidence,
     ) -> Result<Standing, RepositoryError> {
         self.arm.call(Prepared { payment: payment.clone(), reference: reference.clone(), now }).await
     }
@@ -118,6 +122,39 @@ impl OrderRepository for PostgresOrderRepository {
     async fn tally(&self) -> Result<Tally, RepositoryError> {
         let counts = sqlx::query_as("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&self.pool).await;
         Ok(tally_of(&counts.map_err(unavailable)?))
+    }
+
+    async fn renew(&self, _renewal: &Renewal) -> Result<Renewing, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn told(&self, _id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn hasten(&self, _id: &OrderId, _now: Timestamp) -> Result<bool, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn under_review(&self, _after: Option<&OrderId>, _limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn paid_since(
+        &self,
+        _since: Timestamp,
+        _after: Option<&OrderId>,
+        _limit: usize,
+    ) -> Result<Vec<StoredOrder>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
+    }
+
+    async fn journal(&self, _id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        Err(RepositoryError::Unavailable("not written yet".into()))
     }
 }
 

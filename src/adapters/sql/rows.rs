@@ -13,7 +13,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::{Armament, ChargeFlow, Payment, PaymentState};
-use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
+use crate::domain::request::{Assumed, Origin, Past, PaymentRequest, ProviderToken};
 use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally};
 
 /// A row of `orders`.
@@ -125,6 +125,7 @@ impl PaymentRow {
             correlation_id: self.correlation_id,
             traceparent: self.traceparent,
             requested_at: self.requested_at.map(|moment| moment.0),
+            past: Past::default(),
             assumed: Assumed::default(),
         };
         let request = Arc::new(PaymentRequest { order, payment_method, customer, origin });
@@ -138,7 +139,12 @@ impl StateRow {
         let row = Self { state: state.name().to_owned(), ..Self::default() };
         match state {
             PaymentState::Preparing => row,
-            PaymentState::Confirming(armament) | PaymentState::Unresolved(armament) => row.armed(armament),
+            PaymentState::Confirming(armament)
+            | PaymentState::Unresolved(armament)
+            | PaymentState::Abandoning(armament) => row.armed(armament),
+            PaymentState::Abandoned { reference } => {
+                Self { reference: reference.as_ref().map(ToString::to_string), ..row }
+            }
             PaymentState::Fencing { armament, reason } => row.armed(armament).because(reason),
             PaymentState::Succeeded { reference } => Self { reference: Some(reference.to_string()), ..row },
             PaymentState::Canceled { reference, reason } => {
@@ -171,6 +177,8 @@ impl StateRow {
             "PREPARING" => PaymentState::Preparing,
             "CONFIRMING" => PaymentState::Confirming(self.armament(column)?),
             "UNRESOLVED" => PaymentState::Unresolved(self.armament(column)?),
+            "ABANDONING" => PaymentState::Abandoning(self.armament(column)?),
+            "ABANDONED" => PaymentState::Abandoned { reference: column.optional_token("reference", self.reference)? },
             "FENCING" => {
                 PaymentState::Fencing { armament: self.clone().armament(column)?, reason: self.reason(column)? }
             }

@@ -8,8 +8,12 @@
 //! Write-ahead log with a full sync at every commit, which the calls of a batch share. Foreign tools
 //! may read the file meanwhile; one that writes to it delays the writer, within the busy timeout.
 
+mod findings;
+mod gates;
 mod order_repository;
 mod outbox;
+mod positions;
+mod refunds;
 mod statements;
 mod steps;
 mod writer;

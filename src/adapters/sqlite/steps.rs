@@ -148,7 +148,7 @@ impl Write for Park {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
-        let Transition { payment, replaces } = &self.transition;
+        let Transition { payment, replaces, .. } = &self.transition;
         match attempt(&mut *db, payment.order().id(), payment.attempt).await? {
             Some(stored) if is_one_of(&stored, replaces) => update_payment(db, payment, self.due).await,
             _ => Ok(()),

@@ -13,13 +13,16 @@ use crate::adapters::stripe::client::{Call, Client};
 use crate::adapters::stripe::currency::{Unchargeable, minor_units};
 use crate::adapters::stripe::observation::{Asked, Class, Expected, ExpectedRefund, Step};
 use crate::adapters::stripe::{Config, SetupError, declines, wire};
+use crate::domain::evidence::Exchanges;
 use crate::domain::idempotency::{IdempotencyKey, Operation};
 use crate::domain::money::Money;
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::{Armed, ChargeFlow, Payment};
+use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 use crate::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, PaymentGateway, Preparation, Refund, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
+    Window,
 };
 
 /// The payment gateway at Stripe.
@@ -82,7 +85,7 @@ impl StripeGateway {
 
     /// What a charge under this key did, where Stripe says that its key was used with other bytes.
     async fn charged_before(&self, payment: &Payment, detail: String) -> Result<Charge, GatewayError> {
-        match self.look_up(payment).await? {
+        match self.look_up(payment, &mut Exchanges::new()).await? {
             Sighting::Answered(charge) => Ok(charge),
             Sighting::Unconfirmed(_) | Sighting::NotFound => Err(GatewayError::Contradiction { detail }),
         }
@@ -97,11 +100,12 @@ impl PaymentGateway for StripeGateway {
             looks_up_by_reference: true,
             looks_up_by_order: true,
             cancels: true,
+            lists: true,
             key_window: IdempotencyKey::WINDOW,
         }
     }
 
-    async fn prepare(&self, payment: &Payment) -> Result<Preparation, GatewayError> {
+    async fn prepare(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Preparation, GatewayError> {
         let terms = match Terms::of(payment.order().total_amount()) {
             Ok(terms) => terms,
             Err(reason) => return Ok(Preparation::Refused(reason)),
@@ -117,7 +121,7 @@ impl PaymentGateway for StripeGateway {
         }
     }
 
-    async fn charge(&self, armed: &Armed) -> Result<Charge, GatewayError> {
+    async fn charge(&self, armed: &Armed, _sent: &mut Exchanges) -> Result<Charge, GatewayError> {
         let payment = armed.payment();
         let reference = payment.reference();
         let terms = match (Terms::of(payment.order().total_amount()), reference) {
@@ -140,7 +144,7 @@ impl PaymentGateway for StripeGateway {
         }
     }
 
-    async fn look_up(&self, payment: &Payment) -> Result<Sighting, GatewayError> {
+    async fn look_up(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Sighting, GatewayError> {
         let Ok(terms) = Terms::of(payment.order().total_amount()) else {
             return Ok(Sighting::NotFound); // Never sent: such an amount is refused before.
         };
@@ -158,12 +162,17 @@ impl PaymentGateway for StripeGateway {
         }
     }
 
-    async fn cancel(&self, payment: &Payment, reference: &ProviderToken) -> Result<Cancellation, GatewayError> {
+    async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        _sent: &mut Exchanges,
+    ) -> Result<Cancellation, GatewayError> {
         let terms = Terms::of(payment.order().total_amount()).map_err(|reason| GatewayError::Contradiction {
             detail: format!("{reference} is to be canceled, but its amount cannot be charged ({})", reason.code),
         })?;
         let url = self.intent(reference, &["cancel"])?;
-        let call = post(url, payment.key(Operation::Cancel).as_str(), String::new())?;
+        let call = post(url, payment.key(Operation::Charge).as_str(), String::new())?;
         let expected = Expected { reference: Some(reference), ..self.expected(payment, &terms) };
         match self.client.send(&call, &Asked::Intent(Step::Cancel, expected)).await {
             Class::Canceled(_) => Ok(Cancellation::Canceled),
@@ -172,10 +181,11 @@ impl PaymentGateway for StripeGateway {
         }
     }
 
-    async fn refund(&self, reference: &ProviderToken, amount: Money, refund_id: &str) -> Result<Refund, GatewayError> {
+    async fn refund(&self, refund: &Refund, _sent: &mut Exchanges) -> Result<Refunding, GatewayError> {
+        let (reference, amount, refund_id) = (&refund.reference, refund.amount, &*refund.id.to_string());
         let terms = match Terms::of(amount) {
             Ok(terms) => terms,
-            Err(reason) => return Ok(Refund::Failed(reason)),
+            Err(reason) => return Ok(Refunding::Failed { name: None, reason }),
         };
         let expected = ExpectedRefund { units: terms.units, currency: &terms.currency, reference, refund_id };
         let form = wire::refund_form(reference, terms.units, refund_id);
@@ -187,11 +197,19 @@ impl PaymentGateway for StripeGateway {
             class = self.client.send(&call, &Asked::Refund(expected)).await;
         }
         match class {
-            Class::Refunded(name) => Ok(Refund::Succeeded(name)),
-            Class::RefundPending(name) => Ok(Refund::Pending(name)),
-            Class::Refused(reason) => Ok(Refund::Failed(reason)),
+            Class::Refunded(name) => Ok(Refunding::Succeeded(name)),
+            Class::RefundPending(name) => Ok(Refunding::Pending(name)),
+            Class::Refused(reason) => Ok(Refunding::Failed { name: None, reason }),
             class => Err(unsettled(class, "asked for a refund")),
         }
+    }
+
+    async fn look_up_refund(&self, _refund: &Refund, _sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
+        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
+    }
+
+    async fn charges(&self, _window: Window, _after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
+        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

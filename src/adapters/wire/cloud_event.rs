@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::adapters::wire::rejection::{Rejection, RejectionReason, Stage};
-use crate::domain::request::{Assumed, Origin};
+use crate::domain::request::{Assumed, Origin, Past};
 use crate::domain::timestamp::Timestamp;
 
 /// The most characters of an attribute that is kept: it goes into the database and into headers.
@@ -110,6 +110,7 @@ fn open_binary<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Resul
             correlation_id: headers.correlation_id.and_then(attribute),
             traceparent: headers.traceparent.and_then(attribute),
             requested_at: headers.time.and_then(moment),
+            past: Past::default(),
             assumed: Assumed::default(),
         },
         data: value,
@@ -146,6 +147,7 @@ fn open_structured<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> R
             correlation_id: keep(event.correlationid),
             traceparent: headers.traceparent.and_then(attribute).or_else(|| keep(event.traceparent)),
             requested_at: event.time.and_then(|time| moment(time.as_bytes())),
+            past: Past::default(),
             assumed: Assumed::default(),
         },
         data: event.data.map(|data| data.get().as_bytes()),

@@ -26,7 +26,7 @@ use crate::adapters::simulator::request::Operation;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::system::SystemClock;
 use crate::adapters::wire::outcome::{PaymentOutcomeV1, StatusV1};
-use crate::app::{self, App, Store};
+use crate::app::{self, App};
 use crate::cli::demo::accounts::Accounts;
 use crate::cli::progress;
 use crate::config::{Needs, Settings};
