@@ -30,6 +30,7 @@ use crate::app::{self, App};
 use crate::cli::demo::accounts::Accounts;
 use crate::cli::progress;
 use crate::config::{Needs, Settings};
+use crate::ports::store::Store;
 
 /// Pay a thousand simulated orders with nothing installed, and account for every record.
 #[derive(Debug, clap::Args)]
