@@ -119,10 +119,11 @@ impl App {
             flow: settings.gateway.charge_flow,
             default_payment_method: settings.processing.default_payment_method.clone(),
             first_look_after: settings.reconcile.first_look,
+            abandon_after: settings.reconcile.abandon_after,
         };
         let Adapters { store, gateway, clock } = adapters.clone();
         let process_payment =
-            Arc::new(ProcessPayment::new(store.orders, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
+            Arc::new(ProcessPayment::new(store, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
         let handler = Arc::new(PayOnRequest::new(Arc::clone(&process_payment)));
         let settings = settings.clone();
         Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics: None, embedded })

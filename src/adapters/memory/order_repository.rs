@@ -102,7 +102,7 @@ impl OrderRepository for MemoryOrderRepository {
         let request = request.decided_for(entry.order.clone());
         let payment = Payment::first(Arc::new(request), flow, now);
         entry.attempts.push(Waiting { payment: payment.clone(), due: Some(now.plus(UNATTENDED_AFTER)) });
-        Ok(Begun::met(payment, now))
+        Ok(Begun::first(payment, now))
     }
 
     async fn arm(
