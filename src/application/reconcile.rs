@@ -105,7 +105,11 @@ impl Reconcile {
         }
     }
 
-    async fn resolve(&self, payment: &Payment) -> Result<Settled, ProcessError> {
+    /// Asks the gateway about one payment, and carries on from there.
+    ///
+    /// # Errors
+    /// [`ProcessError`]; the payment stays due.
+    pub async fn resolve(&self, payment: &Payment) -> Result<Settled, ProcessError> {
         let nothing = Evidence::default();
         match &payment.state {
             PaymentState::Preparing => self.process_payment.retrace(payment, nothing).await,

@@ -145,7 +145,17 @@ impl ProcessPayment {
             self.compensate(stored, reference).await?;
             (FindingKind::ChargedNotPaid, "charged after it had failed; the charge is being refunded")
         };
-        self.report(kind, stored, Some(reference), detail).await
+        self.report(&self.finding(kind, stored, reference, detail)).await
+    }
+
+    pub(super) fn finding(&self, kind: FindingKind, order: &Order, reference: &ProviderToken, detail: &str) -> Finding {
+        Finding {
+            kind,
+            order_id: order.id().clone(),
+            reference: Some(reference.clone()),
+            detail: detail.to_owned(),
+            found_at: self.clock.now(),
+        }
     }
 
     /// Has a charge refunded that cannot pay its order any more. Asked for again, it is the same refund.
@@ -165,26 +175,14 @@ impl ProcessPayment {
     }
 
     /// Leaves a finding to a person; logs it the first time.
-    pub(crate) async fn report(
-        &self,
-        kind: FindingKind,
-        order: &Order,
-        reference: Option<&ProviderToken>,
-        detail: &str,
-    ) -> Result<(), ProcessError> {
-        let finding = Finding {
-            kind,
-            order_id: order.id().clone(),
-            reference: reference.cloned(),
-            detail: detail.to_owned(),
-            found_at: self.clock.now(),
-        };
-        let is_new = self.store.findings.report(&finding).await.map_err(|error| storing(order.id(), error))?;
+    pub(crate) async fn report(&self, finding: &Finding) -> Result<(), ProcessError> {
+        let order_id = &finding.order_id;
+        let is_new = self.store.findings.report(finding).await.map_err(|error| storing(order_id, error))?;
         if is_new {
-            metrics::counter!("order_payments_findings_total", "kind" => kind.as_str()).increment(1);
+            metrics::counter!("order_payments_findings_total", "kind" => finding.kind.as_str()).increment(1);
             tracing::error!(
-                order.id = %order.id(), payment.reference = ?reference, finding = kind.as_str(),
-                "order {} needs a person: {detail}", order.id()
+                order.id = %order_id, payment.reference = ?finding.reference, finding.kind = finding.kind.as_str(),
+                "order {order_id} needs a person: {}", finding.detail
             );
         }
         Ok(())

@@ -50,7 +50,7 @@ impl ProcessPayment {
             return self.review(payment, finding, evidence).await;
         }
         let order_id = payment.order().id();
-        let charges = match self.history.of(order_id, payment.begun_at.minus(MARGIN)).await {
+        let charges = match self.charges_of(payment).await {
             Ok(charges) => charges,
             Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
         };
@@ -93,9 +93,17 @@ impl ProcessPayment {
         if !self.gateway.capabilities().lists {
             return Ok(None);
         }
-        let charges = self.history.of(payment.order().id(), payment.begun_at.minus(MARGIN)).await?;
+        let charges = self.charges_of(payment).await?;
         let own = charges.into_iter().find(|charge| charge.attempt == payment.attempt);
         Ok(own.map(|charge| charge.reference))
+    }
+
+    /// Everything that the gateway made for the order since this attempt began, oldest first.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known then.
+    pub(crate) async fn charges_of(&self, payment: &Payment) -> Result<Vec<ListedCharge>, GatewayError> {
+        self.history.of(payment.order().id(), payment.begun_at.minus(MARGIN)).await
     }
 
     /// Whether the keys of this attempt can still be used, and are worth it.
@@ -112,7 +120,7 @@ impl ProcessPayment {
         evidence: Evidence,
     ) -> Result<Settled, ProcessError> {
         let detail = "charged more than once; compare the charges, and refund all but one";
-        self.report(FindingKind::ChargedTwice, payment.order(), Some(&second.reference), detail).await?;
+        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, detail)).await?;
         self.review(payment, detail.to_owned(), evidence).await
     }
 
