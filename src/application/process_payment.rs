@@ -185,6 +185,11 @@ impl ProcessPayment {
         }
     }
 
+    /// Forgets what the gateway's list said, where nobody has asked for it in a while.
+    pub async fn forget_history(&self) {
+        self.history.forget_if_idle().await;
+    }
+
     /// Whether the outcome of this attempt has been unknown for long enough to give it up.
     fn is_overdue(&self, payment: &Payment) -> bool {
         let since = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);

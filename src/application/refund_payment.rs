@@ -14,6 +14,8 @@ use futures_util::{StreamExt, stream};
 use rust_decimal::Decimal;
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::evidence::Evidence;
 use crate::domain::money::{Money, MoneyError};
@@ -150,6 +152,18 @@ impl RefundPayment {
         let due = self.store.refunds.claim_due_refunds(self.clock.now(), NEXT_LOOK_AFTER, limit).await?;
         let looked_after = stream::iter(due).map(|refund| self.look_after_and_report(refund));
         Ok(looked_after.buffer_unordered(AT_ONCE).filter(|()| ready(true)).count().await)
+    }
+
+    /// Looks after what is due every `interval`, until `stop`.
+    pub async fn run(&self, stop: CancellationToken, interval: Duration, limit: usize) {
+        while timeout(interval, stop.cancelled()).await.is_err() {
+            // What a stop cuts off is due again: every step can be repeated.
+            let Some(looked_after) = stop.run_until_cancelled(self.run_once(limit)).await else { return };
+            if let Err(error) = looked_after {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "refunds that are due could not be looked for");
+            }
+        }
     }
 
     async fn look_after_and_report(&self, refund: Refund) {
