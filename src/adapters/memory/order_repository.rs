@@ -92,7 +92,7 @@ impl OrderRepository for MemoryOrderRepository {
         let payment = Payment::first(Arc::new(request), flow, now);
         let due = now.plus(UNATTENDED_AFTER);
         entry.attempts.push(StoredAttempt::new(payment.clone(), due, recorded_at, journal));
-        Ok(Begun::met(payment, now))
+        Ok(Begun::first(payment, now))
     }
 
     async fn arm(

@@ -30,6 +30,14 @@ impl StoredOrder {
 }
 
 impl Begun {
+    /// How far a payment is whose first attempt was stored by this very call.
+    pub fn first(payment: Payment, now: Timestamp) -> Self {
+        match payment.as_first_armed() {
+            Some(armed) => Self::Met(Standing::Armed(armed)),
+            None => Self::met(payment, now),
+        }
+    }
+
     /// How far a stored payment is, judged by its state and the age of its keys.
     pub fn met(payment: Payment, now: Timestamp) -> Self {
         if payment.order().status() != OrderStatus::Pending {
