@@ -28,16 +28,16 @@ use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
-use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
-use crate::application::reconcile::Reconcile;
 use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::PaymentGateway;
 use crate::ports::store::Store;
 
+pub use use_cases::{UseCases, gateway_name};
 pub use wiring::{decode_options, migrate, open_store};
 
+mod use_cases;
 mod wiring;
 
 /// Of the time that a stop may take, what is kept for the last outcomes once intake has ended.
@@ -57,12 +57,36 @@ pub struct Adapters {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Adapters {
+    /// The adapters that the settings name, and the simulator, where the gateway is one inside this process:
+    /// it ends when it is dropped.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached or is not migrated, or an adapter refuses its settings.
+    pub async fn build(settings: &Settings) -> anyhow::Result<(Self, Option<Simulator>)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&settings.database, &clock).await?;
+        let (account, simulator) = match &settings.gateway.kind {
+            GatewayKind::Stripe(account) => (account.clone(), None),
+            GatewayKind::Simulator => {
+                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
+                tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
+                let api_base = simulator.url().parse().context("the simulator's own address")?;
+                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
+            }
+        };
+        let config = wiring::stripe_config(&settings.gateway, account);
+        let gateway = Arc::new(StripeGateway::new(&config)?);
+        Ok((Self { store, gateway, clock }, simulator))
+    }
+}
+
 /// The service, ready to run.
 pub struct App {
     settings: Settings,
     kafka: kafka::Config,
     adapters: Adapters,
-    process_payment: Arc<ProcessPayment>,
+    use_cases: UseCases,
     outcomes_waiting: Arc<Notify>,
     handler: Arc<PayOnRequest>,
     metrics: Option<PrometheusHandle>,
@@ -82,20 +106,8 @@ impl App {
     /// # Errors
     /// Where the database cannot be reached or is not migrated, or an adapter refuses its settings.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = open_store(&settings.database, &clock).await?;
-        let (account, simulator) = match &settings.gateway.kind {
-            GatewayKind::Stripe(account) => (account.clone(), None),
-            GatewayKind::Simulator => {
-                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
-                tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
-                let api_base = simulator.url().parse().context("the simulator's own address")?;
-                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
-            }
-        };
-        let config = wiring::stripe_config(&settings.gateway, account);
-        let gateway = Arc::new(StripeGateway::new(&config)?);
-        let mut app = Self::assemble(settings, Adapters { store, gateway, clock })?;
+        let (adapters, simulator) = Adapters::build(settings).await?;
+        let mut app = Self::assemble(settings, adapters)?;
         app.embedded.extend(simulator.map(Embedded::Gateway));
         Ok(app)
     }
@@ -115,17 +127,10 @@ impl App {
             embedded.push(Embedded::Broker(broker));
         }
         let outcomes_waiting = Arc::new(Notify::new());
-        let policy = PaymentPolicy {
-            flow: settings.gateway.charge_flow,
-            default_payment_method: settings.processing.default_payment_method.clone(),
-            first_look_after: settings.reconcile.first_look,
-        };
-        let Adapters { store, gateway, clock } = adapters.clone();
-        let process_payment =
-            Arc::new(ProcessPayment::new(store.orders, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
-        let handler = Arc::new(PayOnRequest::new(Arc::clone(&process_payment)));
+        let use_cases = UseCases::over(&adapters, settings, &outcomes_waiting);
+        let handler = Arc::new(PayOnRequest::new(Arc::clone(&use_cases.process_payment)));
         let settings = settings.clone();
-        Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics: None, embedded })
+        Ok(Self { settings, kafka, adapters, use_cases, outcomes_waiting, handler, metrics: None, embedded })
     }
 
     /// Serves these metrics at `/metrics`.
@@ -223,7 +228,7 @@ impl App {
         server: Option<HttpServer>,
         vitals: Arc<ServiceVitals>,
     ) -> JoinSet<()> {
-        let Adapters { store, gateway, clock } = self.adapters.clone();
+        let store = self.adapters.store.clone();
         let Settings { relay, reconcile, .. } = self.settings.clone();
         let mut tasks = JoinSet::new();
         let policy = RelayPolicy {
@@ -236,9 +241,7 @@ impl App {
         let outbox_relay = RelayOutbox::new(store.outbox, publisher, policy);
         tasks.spawn(outbox_relay.run(end.clone(), Arc::clone(&self.outcomes_waiting)));
 
-        let reconciler = Reconcile::new(store.orders, gateway, clock, Arc::clone(&self.process_payment));
-        let end_reconciler = end.clone();
-        tasks.spawn(async move { reconciler.run(end_reconciler, reconcile.interval, reconcile.batch_size).await });
+        self.use_cases.spawn(&mut tasks, end, &reconcile, &self.adapters.clock);
 
         if let Some(server) = server {
             let end_server = end.clone();
