@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
 use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
 use crate::application::reconcile::Reconcile;
-use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
+use crate::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::PaymentGateway;
@@ -66,6 +66,8 @@ pub struct App {
     outcomes_waiting: Arc<Notify>,
     handler: Arc<PayOnRequest>,
     metrics: Option<PrometheusHandle>,
+    /// Why nothing new may be read; `None` while it may.
+    intake: watch::Sender<Option<String>>,
     // Held for as long as the service runs; dropped with it.
     embedded: Vec<Embedded>,
 }
@@ -124,8 +126,8 @@ impl App {
         let process_payment =
             Arc::new(ProcessPayment::new(store.orders, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
         let handler = Arc::new(PayOnRequest::new(Arc::clone(&process_payment)));
-        let settings = settings.clone();
-        Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics: None, embedded })
+        let (settings, metrics, intake) = (settings.clone(), None, watch::channel(None).0);
+        Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics, intake, embedded })
     }
 
     /// Serves these metrics at `/metrics`.
@@ -158,7 +160,7 @@ impl App {
         ensure_topics(&self.kafka).await?;
         // What may fail comes before the group is joined: a start that fails moves no partitions about.
         let (publisher, server) = (self.publisher().await?, self.http_server().await?);
-        let consumer = self.consumer()?;
+        let consumer = self.consumer(&publisher)?;
         let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
         let vitals = Arc::new(ServiceVitals { status: consumer.status(), metrics: self.metrics.clone() });
         let mut background = self.background(&end_rest, publisher, server, vitals);
@@ -195,10 +197,17 @@ impl App {
         reason.inspect(|()| tracing::info!("stopped"))
     }
 
-    fn consumer(&self) -> anyhow::Result<PaymentConsumer> {
-        let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&self.adapters.clock))?);
-        let intake =
-            Intake { max_in_flight: self.settings.processing.max_in_flight, decode: decode_options(&self.settings) };
+    fn consumer(&self, publisher: &Arc<KafkaEventPublisher>) -> anyhow::Result<PaymentConsumer> {
+        let Adapters { store, clock, .. } = self.adapters.clone();
+        let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&clock))?);
+        let intake = Intake {
+            max_in_flight: self.settings.processing.max_in_flight,
+            decode: decode_options(&self.settings),
+            clock,
+            valve: self.intake.subscribe(),
+            positions: store.positions,
+            restore_guard: Arc::new(CatchUp::new(store.outbox, Arc::clone(publisher) as _, &*self.kafka.outcome_topic)),
+        };
         Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
     }
 
@@ -294,21 +303,30 @@ impl Vitals for ServiceVitals {
 
     fn readiness(&self) -> Vec<Check> {
         let status = self.status.now();
-        let partitions = status.assigned_partitions;
-        let intake = format!(
-            "{} records held, {} orders in flight{}",
-            status.held_records,
-            status.in_flight,
-            if status.is_paused { ", intake paused until fewer are" } else { "" },
-        );
+        let group = match &status.waiting_reason {
+            Some(reason) if status.waiting_partitions > 0 => {
+                format!(
+                    "{} partitions assigned, {} wait: {reason}",
+                    status.assigned_partitions, status.waiting_partitions
+                )
+            }
+            _ => format!("{} partitions assigned", status.assigned_partitions),
+        };
+        let reads = status.assigned_partitions > 0 && status.waiting_partitions == 0;
+        let intake = format!("{} records held, {} orders in flight", status.held_records, status.in_flight);
+        let intake = match &status.pause_reason {
+            Some(reason) => format!("{intake}, intake paused: {reason}"),
+            None if status.is_paused => format!("{intake}, intake paused until fewer are"),
+            None => intake,
+        };
         let retrying = match &status.retry_reason {
             Some(reason) if status.retrying > 0 => format!("{} records wait: {reason}", status.retrying),
             _ => "nothing is tried again".to_owned(),
         };
         vec![
             self.polls(),
-            Check { name: "kafka-group", ok: partitions > 0, detail: format!("{partitions} partitions assigned") },
-            Check { name: "intake", ok: true, detail: intake },
+            Check { name: "kafka-group", ok: reads, detail: group },
+            Check { name: "intake", ok: status.pause_reason.is_none(), detail: intake },
             Check { name: "retries", ok: status.retrying == 0, detail: retrying },
         ]
     }
