@@ -1,6 +1,6 @@
 //! The composition root: builds the adapters, wires the use cases, runs them, stops them in order.
 //!
-//! With `app/wiring.rs` the only place that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
+//! With the files of `app/` the only place that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
 //! it to [`App::assemble`].
 
 use std::future::Future;
@@ -10,41 +10,39 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::adapters::http::server::{Check, HttpServer, Vitals};
+use crate::adapters::http::server::HttpServer;
 use crate::adapters::kafka;
 use crate::adapters::kafka::consumer::{END_GRACE, Intake, PaymentConsumer};
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::embedded::EmbeddedBroker;
 use crate::adapters::kafka::handler::{Answered, PayOnRequest};
 use crate::adapters::kafka::publisher::KafkaEventPublisher;
-use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
-use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
-use crate::application::reconcile::Reconcile;
+use crate::app::vitals::ServiceVitals;
 use crate::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::PaymentGateway;
 use crate::ports::store::Store;
 
+pub use use_cases::{UseCases, gateway_name};
 pub use wiring::{decode_options, migrate, open_store};
 
+mod use_cases;
+mod vitals;
 mod wiring;
 
 /// Of the time that a stop may take, what is kept for the last outcomes once intake has ended.
 const LAST_OUTCOMES: Duration = Duration::from_secs(5);
-
-/// After how long without a poll the consumer's thread counts as hanging.
-const POLL_OVERDUE: Duration = Duration::from_secs(30);
 
 /// What the service stands on. Replace any of them by your own.
 #[derive(Clone)]
@@ -57,17 +55,39 @@ pub struct Adapters {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Adapters {
+    /// The adapters that the settings name, and the simulator, where the gateway is one inside this process:
+    /// it ends when it is dropped.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached or is not migrated, or an adapter refuses its settings.
+    pub async fn build(settings: &Settings) -> anyhow::Result<(Self, Option<Simulator>)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&settings.database, &clock).await?;
+        let (account, simulator) = match &settings.gateway.kind {
+            GatewayKind::Stripe(account) => (account.clone(), None),
+            GatewayKind::Simulator => {
+                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
+                tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
+                let api_base = simulator.url().parse().context("the simulator's own address")?;
+                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
+            }
+        };
+        let config = wiring::stripe_config(&settings.gateway, account);
+        let gateway = Arc::new(StripeGateway::new(&config)?);
+        Ok((Self { store, gateway, clock }, simulator))
+    }
+}
+
 /// The service, ready to run.
 pub struct App {
     settings: Settings,
     kafka: kafka::Config,
     adapters: Adapters,
-    process_payment: Arc<ProcessPayment>,
+    use_cases: UseCases,
     outcomes_waiting: Arc<Notify>,
     handler: Arc<PayOnRequest>,
     metrics: Option<PrometheusHandle>,
-    /// Why nothing new may be read; `None` while it may.
-    intake: watch::Sender<Option<String>>,
     // Held for as long as the service runs; dropped with it.
     embedded: Vec<Embedded>,
 }
@@ -84,20 +104,8 @@ impl App {
     /// # Errors
     /// Where the database cannot be reached or is not migrated, or an adapter refuses its settings.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = open_store(&settings.database, &clock).await?;
-        let (account, simulator) = match &settings.gateway.kind {
-            GatewayKind::Stripe(account) => (account.clone(), None),
-            GatewayKind::Simulator => {
-                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
-                tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
-                let api_base = simulator.url().parse().context("the simulator's own address")?;
-                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
-            }
-        };
-        let config = wiring::stripe_config(&settings.gateway, account);
-        let gateway = Arc::new(StripeGateway::new(&config)?);
-        let mut app = Self::assemble(settings, Adapters { store, gateway, clock })?;
+        let (adapters, simulator) = Adapters::build(settings).await?;
+        let mut app = Self::assemble(settings, adapters)?;
         app.embedded.extend(simulator.map(Embedded::Gateway));
         Ok(app)
     }
@@ -117,17 +125,10 @@ impl App {
             embedded.push(Embedded::Broker(broker));
         }
         let outcomes_waiting = Arc::new(Notify::new());
-        let policy = PaymentPolicy {
-            flow: settings.gateway.charge_flow,
-            default_payment_method: settings.processing.default_payment_method.clone(),
-            first_look_after: settings.reconcile.first_look,
-        };
-        let Adapters { store, gateway, clock } = adapters.clone();
-        let process_payment =
-            Arc::new(ProcessPayment::new(store.orders, gateway, clock, policy, Arc::clone(&outcomes_waiting)));
-        let handler = Arc::new(PayOnRequest::new(Arc::clone(&process_payment)));
-        let (settings, metrics, intake) = (settings.clone(), None, watch::channel(None).0);
-        Ok(Self { settings, kafka, adapters, process_payment, outcomes_waiting, handler, metrics, intake, embedded })
+        let use_cases = UseCases::over(&adapters, settings, &outcomes_waiting);
+        let handler = Arc::new(PayOnRequest::new(Arc::clone(&use_cases.process_payment)));
+        let settings = settings.clone();
+        Ok(Self { settings, kafka, adapters, use_cases, outcomes_waiting, handler, metrics: None, embedded })
     }
 
     /// Serves these metrics at `/metrics`.
@@ -162,7 +163,7 @@ impl App {
         let (publisher, server) = (self.publisher().await?, self.http_server().await?);
         let consumer = self.consumer(&publisher)?;
         let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
-        let vitals = Arc::new(ServiceVitals { status: consumer.status(), metrics: self.metrics.clone() });
+        let vitals = Arc::new(ServiceVitals::new(consumer.status(), self.metrics.clone()));
         let mut background = self.background(&end_rest, publisher, server, vitals);
 
         let shutdown_timeout = self.settings.processing.shutdown_timeout;
@@ -204,7 +205,7 @@ impl App {
             max_in_flight: self.settings.processing.max_in_flight,
             decode: decode_options(&self.settings),
             clock,
-            valve: self.intake.subscribe(),
+            valve: self.use_cases.gatekeeper.valve(),
             positions: store.positions,
             restore_guard: Arc::new(CatchUp::new(store.outbox, Arc::clone(publisher) as _, &*self.kafka.outcome_topic)),
         };
@@ -232,7 +233,7 @@ impl App {
         server: Option<HttpServer>,
         vitals: Arc<ServiceVitals>,
     ) -> JoinSet<()> {
-        let Adapters { store, gateway, clock } = self.adapters.clone();
+        let store = self.adapters.store.clone();
         let Settings { relay, reconcile, .. } = self.settings.clone();
         let mut tasks = JoinSet::new();
         let policy = RelayPolicy {
@@ -245,9 +246,7 @@ impl App {
         let outbox_relay = RelayOutbox::new(store.outbox, publisher, policy);
         tasks.spawn(outbox_relay.run(end.clone(), Arc::clone(&self.outcomes_waiting)));
 
-        let reconciler = Reconcile::new(store.orders, gateway, clock, Arc::clone(&self.process_payment));
-        let end_reconciler = end.clone();
-        tasks.spawn(async move { reconciler.run(end_reconciler, reconcile.interval, reconcile.batch_size).await });
+        self.use_cases.spawn(&mut tasks, end, &reconcile, &self.adapters.clock);
 
         if let Some(server) = server {
             let end_server = end.clone();
@@ -281,57 +280,4 @@ pub fn stop_requested() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-struct ServiceVitals {
-    status: StatusHandle,
-    metrics: Option<PrometheusHandle>,
-}
-
-impl ServiceVitals {
-    fn polls(&self) -> Check {
-        let age = self.status.now().last_poll_age;
-        let detail = format!("Kafka was last polled {} ms ago", age.as_millis());
-        Check { name: "kafka-poll", ok: age < POLL_OVERDUE, detail }
-    }
-}
-
-impl Vitals for ServiceVitals {
-    fn liveness(&self) -> Vec<Check> {
-        vec![self.polls()]
-    }
-
-    fn readiness(&self) -> Vec<Check> {
-        let status = self.status.now();
-        let group = match &status.waiting_reason {
-            Some(reason) if status.waiting_partitions > 0 => {
-                format!(
-                    "{} partitions assigned, {} wait: {reason}",
-                    status.assigned_partitions, status.waiting_partitions
-                )
-            }
-            _ => format!("{} partitions assigned", status.assigned_partitions),
-        };
-        let reads = status.assigned_partitions > 0 && status.waiting_partitions == 0;
-        let intake = format!("{} records held, {} orders in flight", status.held_records, status.in_flight);
-        let intake = match &status.pause_reason {
-            Some(reason) => format!("{intake}, intake paused: {reason}"),
-            None if status.is_paused => format!("{intake}, intake paused until fewer are"),
-            None => intake,
-        };
-        let retrying = match &status.retry_reason {
-            Some(reason) if status.retrying > 0 => format!("{} records wait: {reason}", status.retrying),
-            _ => "nothing is tried again".to_owned(),
-        };
-        vec![
-            self.polls(),
-            Check { name: "kafka-group", ok: reads, detail: group },
-            Check { name: "intake", ok: status.pause_reason.is_none(), detail: intake },
-            Check { name: "retries", ok: status.retrying == 0, detail: retrying },
-        ]
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
-    }
 }

@@ -1,5 +1,14 @@
 //! The use cases: what the service does, in the order in which it does it. Ports only, no technology.
 
+pub mod gatekeeper;
+pub mod guarded_gateway;
+pub mod history;
 pub mod process_payment;
 pub mod reconcile;
+pub mod refund_payment;
 pub mod relay_outbox;
+pub mod review;
+pub mod sweep;
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,16 @@
 //! One call handles one order; thousands run at once. No database transaction is open while the
 //! gateway is called. A call that is cut off anywhere is resumed by the next call for the same order,
 //! from what is stored, with the same idempotency keys.
+//!
+//! ```text
+//! handle ──► advance: prepare ─► arm ─► charge ──► conclude ──► settle      (conclusion.rs)
+//!    │           ▲                                    ├──► fence ──► settle
+//!    │           └── the next attempt ◄──┐            └──► park, review
+//!    └──► retrace: the gateway's list ───┘                              (retracing.rs)
+//! ```
+
+mod conclusion;
+mod retracing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +20,22 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::application::history::History;
 use crate::domain::evidence::Evidence;
-use crate::domain::order::{Order, OrderError, OrderId};
-use crate::domain::outcome::FailureReason;
-use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState, Settlement, Transition};
-use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
-use crate::domain::timestamp::Timestamp;
+use crate::domain::order::{Order, OrderId};
+use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState};
+use crate::domain::request::{Assumed, Origin, Past, PaymentRequest, ProviderToken};
 use crate::ports::clock::Clock;
-use crate::ports::order_repository::{Begun, OrderRepository, RepositoryError, Settling, Standing};
-use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, PaymentGateway, Preparation};
-
-/// The longest that a payment rests between two looks.
-const MAX_REST: Duration = Duration::from_hours(1);
+use crate::ports::order_repository::{Begun, RepositoryError, Standing};
+use crate::ports::payment_gateway::{Charge, GatewayError, PaymentGateway, Preparation};
+use crate::ports::store::Store;
 
 /// Pays orders. Cheap to share; see [`ProcessPayment::handle`].
 pub struct ProcessPayment {
-    orders: Arc<dyn OrderRepository>,
+    store: Store,
     gateway: Arc<dyn PaymentGateway>,
     clock: Arc<dyn Clock>,
+    history: History,
     policy: PaymentPolicy,
     outcomes_waiting: Arc<Notify>,
 }
@@ -42,6 +50,9 @@ pub struct PaymentPolicy {
     /// How long a payment with an unknown answer rests before it is looked up: long enough for a
     /// request that is still on its way to arrive, short enough for a customer who waits.
     pub first_look_after: Duration,
+    /// After how long an outcome that is still unknown is given up: its charge is made impossible, and the
+    /// next attempt begins. Longer than any request takes to arrive.
+    pub abandon_after: Duration,
 }
 
 /// What became of a request to pay.
@@ -93,13 +104,14 @@ pub enum ProcessError {
 impl ProcessPayment {
     /// A service over these adapters. `outcomes_waiting` is rung whenever an order is settled.
     pub fn new(
-        orders: Arc<dyn OrderRepository>,
+        store: Store,
         gateway: Arc<dyn PaymentGateway>,
         clock: Arc<dyn Clock>,
         policy: PaymentPolicy,
         outcomes_waiting: Arc<Notify>,
     ) -> Self {
-        Self { orders, gateway, clock, policy, outcomes_waiting }
+        let history = History::new(Arc::clone(&gateway), Arc::clone(&clock));
+        Self { store, gateway, clock, history, policy, outcomes_waiting }
     }
 
     /// Pays the order that is asked for, or finds out that it is paid, failed or under way.
@@ -107,21 +119,15 @@ impl ProcessPayment {
     /// # Errors
     /// [`ProcessError`]. Nothing is lost: what was stored is resumed by the next call.
     pub async fn handle(&self, request: &PaymentRequest) -> Result<Settled, ProcessError> {
-        let begun = self.orders.begin(request, self.policy.flow, self.clock.now()).await;
-        let standing = match begun.map_err(|error| beginning(request.order.id(), error))? {
-            Begun::Prepare(payment) => match self.gateway.prepare(&payment, &mut Vec::new()).await {
-                Ok(Preparation::Prepared(reference)) => self.arm(&payment, &reference).await?,
-                Ok(Preparation::Refused(reason)) => return self.fail(&payment, reason).await,
-                Err(trouble) => return self.wait_out(&payment, trouble).await,
-            },
-            Begun::Met(standing) => standing,
-            Begun::Contradicts(stored) => return Err(ProcessError::Contradicts(stored)),
-        };
-        match standing {
-            Standing::Armed(armed) => self.charge(&armed).await,
-            // It waits, or its keys are too old to go on: it is due, or under review.
-            Standing::Parked(payment) => Ok(Settled::Later(payment.order().id().clone())),
-            Standing::Settled(order) => Ok(Settled::Before(order)),
+        let begun = self.store.orders.begin(request, self.policy.flow, self.clock.now()).await;
+        match begun.map_err(|error| beginning(request.order.id(), error))? {
+            Begun::Prepare(payment) if request.origin.past == Past::Known => self.advance(&payment, nothing()).await,
+            Begun::Prepare(payment) => self.retrace(&payment, nothing()).await,
+            Begun::Met(Standing::Parked(payment)) if must_be_retraced(&payment, request) => {
+                self.retrace(&payment, nothing()).await
+            }
+            Begun::Met(standing) => self.carry_on(standing).await,
+            Begun::Contradicts(stored) => Err(ProcessError::Contradicts(stored)),
         }
     }
 
@@ -130,7 +136,7 @@ impl ProcessPayment {
     /// # Errors
     /// [`ProcessError`], as [`ProcessPayment::handle`].
     pub async fn process_payment(&self, id: &OrderId) -> Result<Settled, ProcessError> {
-        let found = self.orders.find(id).await.map_err(|error| storing(id, error))?;
+        let found = self.store.orders.find(id).await.map_err(|error| storing(id, error))?;
         let stored = found.ok_or_else(|| ProcessError::UnknownOrder(id.clone()))?;
         if let Some(payment) = stored.payment {
             return self.handle(&payment.request).await;
@@ -142,150 +148,66 @@ impl ProcessPayment {
         self.handle(&PaymentRequest { order: stored.order, payment_method, customer: None, origin }).await
     }
 
+    /// Prepares, arms and charges an attempt that is PREPARING.
+    async fn advance(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
+        let reference = match self.gateway.prepare(payment, &mut evidence.exchanges).await {
+            Ok(Preparation::Prepared(reference)) => reference,
+            Ok(Preparation::Refused(reason)) => return self.fail(payment, reason, evidence).await,
+            Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
+        };
+        let armed = self.store.orders.arm(payment, &reference, self.clock.now(), &evidence).await;
+        self.carry_on(armed.map_err(|error| storing(payment.order().id(), error))?).await
+    }
+
+    async fn carry_on(&self, standing: Standing) -> Result<Settled, ProcessError> {
+        match standing {
+            Standing::Armed(armed) => self.charge(&armed, nothing()).await,
+            // It waits, or its keys are too old to go on: it is due, or under review.
+            Standing::Parked(payment) => Ok(Settled::Later(payment.order().id().clone())),
+            Standing::Settled(order) => Ok(Settled::Before(order)),
+        }
+    }
+
     /// Sends the charge of a payment that may be charged, and does what the answer asks for.
-    pub(crate) async fn charge(&self, armed: &Armed) -> Result<Settled, ProcessError> {
-        match self.gateway.charge(armed, &mut Vec::new()).await {
-            Ok(charge) => self.conclude(armed.payment(), charge).await,
-            Err(trouble) => self.wait_out(armed.payment(), trouble).await,
+    pub(crate) async fn charge(&self, armed: &Armed, mut evidence: Evidence) -> Result<Settled, ProcessError> {
+        let payment = armed.payment();
+        match self.gateway.charge(armed, &mut evidence.exchanges).await {
+            // The same charge was perhaps sent before and is still on its way: this refusal says nothing of it.
+            Ok(Charge::Refused(reason)) if armed.is_resumed() && payment.reference().is_none() => {
+                let detail = format!("refused ({}) where it may have been sent before", reason.code);
+                self.wait_out(payment, GatewayError::Unknown { detail }, evidence).await
+            }
+            Ok(charge) => self.conclude(payment, charge, evidence).await,
+            // What has no name cannot be canceled: it waits until its key is forgotten.
+            Err(GatewayError::Unknown { .. })
+                if armed.is_resumed() && payment.reference().is_some() && self.is_overdue(payment) =>
+            {
+                self.abandon(payment, evidence).await
+            }
+            Err(trouble) => self.wait_out(payment, trouble, evidence).await,
         }
     }
 
-    /// Does what the gateway's answer about a payment asks for.
-    pub(crate) async fn conclude(&self, payment: &Payment, charge: Charge) -> Result<Settled, ProcessError> {
-        match charge {
-            Charge::Approved(reference) => self.settle(payment, payment.paid(reference, self.clock.now())).await,
-            Charge::Declined { reference, reason } => {
-                let fencing = payment.fencing(reference, reason);
-                // The decline is durable before anything is built on it: a crash here loses no reason.
-                self.park(&fencing).await?;
-                self.cancel(&fencing.payment).await
-            }
-            // Neither leaves anything behind that could still be charged.
-            Charge::Refused(reason) | Charge::Canceled(reason) => self.fail(payment, reason).await,
-            Charge::Void | Charge::Pending => self.park(&payment.unresolved()).await,
-        }
+    /// Forgets what the gateway's list said, where nobody has asked for it in a while.
+    pub async fn forget_history(&self) {
+        self.history.forget_if_idle().await;
     }
 
-    /// Fails a declined order, stored as FENCING, once its charge is seen to be impossible.
-    pub(crate) async fn cancel(&self, fencing: &Payment) -> Result<Settled, ProcessError> {
-        let order_id = fencing.order().id();
-        let PaymentState::Fencing { armament, reason } = &fencing.state else {
-            return Ok(Settled::Later(order_id.clone()));
-        };
-        let Some(reference) = armament.reference.as_ref().filter(|_| self.gateway.capabilities().cancels) else {
-            let finding = "declined, and the gateway cannot make sure that no charge follows".to_owned();
-            return self.review(fencing, finding).await;
-        };
-        match self.gateway.cancel(fencing, reference, &mut Vec::new()).await {
-            Ok(Cancellation::Canceled) => self.fail(fencing, reason.clone()).await,
-            Ok(Cancellation::Succeeded(reference)) => {
-                self.settle(fencing, fencing.paid(reference, self.clock.now())).await
-            }
-            Err(GatewayError::Contradiction { detail }) => self.review(fencing, detail).await,
-            Err(trouble) => {
-                tracing::warn!(order.id = %order_id, %trouble, "order {order_id} was declined; its charge is not canceled yet and will be later");
-                Ok(Settled::Later(order_id.clone()))
-            }
-        }
+    /// Whether the outcome of this attempt has been unknown for long enough to give it up.
+    fn is_overdue(&self, payment: &Payment) -> bool {
+        let since = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);
+        self.clock.now().since(since) >= self.policy.abandon_after
     }
+}
 
-    async fn arm(&self, payment: &Payment, reference: &ProviderToken) -> Result<Standing, ProcessError> {
-        let armed = self.orders.arm(payment, reference, self.clock.now(), &Evidence::default()).await;
-        armed.map_err(|error| storing(payment.order().id(), error))
-    }
+/// The evidence for what was not asked about yet.
+fn nothing() -> Evidence {
+    Evidence::default()
+}
 
-    async fn fail(&self, payment: &Payment, reason: FailureReason) -> Result<Settled, ProcessError> {
-        self.settle(payment, payment.failed(reason, self.clock.now())).await
-    }
-
-    async fn settle(
-        &self,
-        payment: &Payment,
-        settlement: Result<Settlement, OrderError>,
-    ) -> Result<Settled, ProcessError> {
-        let settlement = match settlement {
-            Ok(settlement) => settlement,
-            Err(OrderError::NotPending { id, .. }) => return Ok(Settled::Later(id)),
-        };
-        let order = &settlement.outcome.order;
-        match self.orders.settle(&settlement).await.map_err(|error| storing(order.id(), error))? {
-            Settling::Stored => {
-                metrics::counter!("order_payments_orders_settled_total", "status" => order.status().as_str())
-                    .increment(1);
-                self.outcomes_waiting.notify_one();
-                Ok(Settled::Now(order.clone()))
-            }
-            Settling::Before => Ok(Settled::Before(order.clone())),
-            Settling::MovedOn => {
-                tracing::warn!(
-                    order.id = %order.id(), payment.reference = ?settlement.payment.reference(),
-                    "order {} is not {} yet: its payment was moved on meanwhile, or is under review",
-                    order.id(), order.status(),
-                );
-                Ok(Settled::Later(order.id().clone()))
-            }
-            Settling::Contradicts(stored) => {
-                // A settled order never changes, whatever is learnt later: a person has to look.
-                tracing::error!(
-                    order.id = %stored.id(), payment.reference = ?settlement.payment.reference(),
-                    "order {} is {}, but the gateway now says {}: compare both at the gateway",
-                    stored.id(), stored.status(), order.status(),
-                );
-                Ok(Settled::Before(stored))
-            }
-            Settling::ToldOtherwise => {
-                let reference = settlement.payment.reference().map_or("without a name", ProviderToken::as_str);
-                let finding = format!(
-                    "the payment ({reference}) makes the order {}, but the outcome topic tells otherwise already",
-                    order.status()
-                );
-                self.review(payment, finding).await
-            }
-        }
-    }
-
-    /// What to do when the gateway gave no answer: look later, ask a person, or let the caller wait.
-    async fn wait_out(&self, payment: &Payment, trouble: GatewayError) -> Result<Settled, ProcessError> {
-        let order_id = payment.order().id();
-        match trouble {
-            GatewayError::Unknown { .. } => {
-                tracing::warn!(order.id = %order_id, %trouble, "order {order_id} has no known answer; it will be looked up");
-                self.park(&payment.unresolved()).await
-            }
-            GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } => {
-                self.review(payment, detail).await
-            }
-            GatewayError::Unavailable { .. } | GatewayError::Closed { .. } => {
-                Err(ProcessError::Gateway { order_id: order_id.to_string(), source: trouble })
-            }
-        }
-    }
-
-    /// Leaves the payment to reconciliation, which looks at it soon.
-    ///
-    /// The older the attempt, the longer the rest: what has not been resolved for an hour is looked at
-    /// every quarter of an hour.
-    async fn park(&self, transition: &Transition) -> Result<Settled, ProcessError> {
-        let now = self.clock.now();
-        let age = now.since(transition.payment.begun_at);
-        let rest = (age / 4).clamp(self.policy.first_look_after, MAX_REST.max(self.policy.first_look_after));
-        self.store_waiting(transition, Some(now.plus(rest))).await
-    }
-
-    /// Leaves the payment to a person; nothing more is sent for it.
-    async fn review(&self, payment: &Payment, finding: String) -> Result<Settled, ProcessError> {
-        let order_id = payment.order().id();
-        tracing::error!(order.id = %order_id, finding, "order {order_id} needs a person: {finding}");
-        self.store_waiting(&payment.under_review(finding), None).await
-    }
-
-    async fn store_waiting(&self, transition: &Transition, due: Option<Timestamp>) -> Result<Settled, ProcessError> {
-        let payment = &transition.payment;
-        let order_id = payment.order().id();
-        self.orders.park(transition, due).await.map_err(|error| storing(order_id, error))?;
-        metrics::counter!("order_payments_payments_parked_total", "state" => payment.state.name()).increment(1);
-        Ok(Settled::Later(order_id.clone()))
-    }
+/// An attempt of unknown past, with keys too old to be used, that nobody has looked at yet.
+fn must_be_retraced(payment: &Payment, request: &PaymentRequest) -> bool {
+    payment.state == PaymentState::Preparing && request.origin.past != Past::Known
 }
 
 /// Only what was never begun can be given up for its data: later on a charge may be under way.

@@ -12,10 +12,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::process_payment::{ProcessError, ProcessPayment, Settled};
+use crate::domain::evidence::Evidence;
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::payment::{Payment, PaymentState};
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{OrderRepository, RepositoryError};
-use crate::ports::payment_gateway::{GatewayError, PaymentGateway, Sighting};
+use crate::ports::payment_gateway::{PaymentGateway, Sighting};
 
 /// How long a payment is left alone after it was looked at, by whichever instance. Longer than a look
 /// usually takes, so that two instances seldom look at the same payment at once; they safely may.
@@ -103,13 +105,18 @@ impl Reconcile {
         }
     }
 
-    async fn resolve(&self, payment: &Payment) -> Result<Settled, ProcessError> {
+    /// Asks the gateway about one payment, and carries on from there.
+    ///
+    /// # Errors
+    /// [`ProcessError`]; the payment stays due.
+    pub async fn resolve(&self, payment: &Payment) -> Result<Settled, ProcessError> {
+        let nothing = Evidence::default();
         match &payment.state {
-            PaymentState::Preparing => self.process_payment.process_payment(payment.order().id()).await,
-            PaymentState::Fencing { .. } => self.process_payment.cancel(payment).await,
+            PaymentState::Preparing => self.process_payment.retrace(payment, nothing).await,
+            PaymentState::Fencing { .. } => self.process_payment.fence(payment, nothing).await,
+            PaymentState::Abandoning(_) => self.process_payment.give_up(payment).await,
             PaymentState::Confirming(_) | PaymentState::Unresolved(_) => self.look_up(payment).await,
-            PaymentState::Abandoning(_)
-            | PaymentState::Abandoned { .. }
+            PaymentState::Abandoned { .. }
             | PaymentState::Succeeded { .. }
             | PaymentState::Canceled { .. }
             | PaymentState::Review { .. } => Ok(Settled::Later(payment.order().id().clone())),
@@ -117,21 +124,38 @@ impl Reconcile {
     }
 
     async fn look_up(&self, payment: &Payment) -> Result<Settled, ProcessError> {
-        let sighting = self
-            .gateway
-            .look_up(payment, &mut Vec::new())
-            .await
-            .map_err(|source| unreachable_gateway(payment, source))?;
-        match sighting {
-            Sighting::Answered(charge) => self.process_payment.conclude(payment, charge).await,
-            Sighting::Unconfirmed(_) | Sighting::NotFound => match payment.as_armed(self.clock.now()) {
-                Some(armed) => self.process_payment.charge(&armed).await,
-                None => Ok(Settled::Later(payment.order().id().clone())),
-            },
+        let mut evidence = Evidence::default();
+        match self.gateway.look_up(payment, &mut evidence.exchanges).await {
+            Ok(Sighting::Answered(charge)) => self.process_payment.conclude(payment, charge, evidence).await,
+            Ok(Sighting::Unconfirmed(reference)) if payment.reference().is_none() => {
+                self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await
+            }
+            Ok(Sighting::NotFound) if payment.reference().is_none() => self.search_list(payment, evidence).await,
+            Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.charge_again(payment, evidence).await,
+            Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
         }
     }
-}
 
-fn unreachable_gateway(payment: &Payment, source: GatewayError) -> ProcessError {
-    ProcessError::Gateway { order_id: payment.order().id().to_string(), source }
+    /// Looks on the gateway's list, which is complete, for what a search by order has not shown.
+    async fn search_list(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
+        match self.process_payment.found_on_list(payment).await {
+            Ok(Some(reference)) => self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await,
+            Ok(None) => self.charge_again(payment, evidence).await,
+            Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
+        }
+    }
+
+    /// Sends a charge that has not happened once more, the very same, while its key is young; later it is
+    /// given up, by its name or, where it has none, once its key is forgotten everywhere.
+    async fn charge_again(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
+        let now = self.clock.now();
+        if let Some(armed) = payment.as_armed(now) {
+            return self.process_payment.charge(&armed, evidence).await;
+        }
+        let armed_at = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);
+        if payment.reference().is_some() || now.since(armed_at) >= IdempotencyKey::FORGOTTEN_AFTER {
+            return self.process_payment.abandon(payment, evidence).await;
+        }
+        self.process_payment.park(&payment.unresolved().with(evidence)).await
+    }
 }

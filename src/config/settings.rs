@@ -136,6 +136,12 @@ pub struct ReconcileSettings {
     pub interval: Duration,
     /// How long a payment rests before it is looked up for the first time.
     pub first_look: Duration,
+    /// After how long an outcome that is still unknown is given up for another attempt.
+    pub abandon_after: Duration,
+    /// How often the gateway's list is compared with the orders.
+    pub sweep_interval: Duration,
+    /// How far back it is compared.
+    pub sweep_window: Duration,
     /// How many are looked up at a time, 1 to 10000.
     pub batch_size: usize,
 }
@@ -145,6 +151,9 @@ impl ReconcileSettings {
         Self {
             interval: reader.milliseconds("reconcile.interval_ms", 100..=3_600_000),
             first_look: reader.milliseconds("reconcile.first_look_ms", 100..=3_600_000),
+            sweep_interval: reader.milliseconds("reconcile.sweep_interval_ms", 1_000..=86_400_000),
+            sweep_window: reader.milliseconds("reconcile.sweep_window_ms", 1_000..=2_592_000_000),
+            abandon_after: reader.milliseconds("reconcile.abandon_after_ms", 1_000..=86_400_000),
             batch_size: reader.integer("reconcile.batch_size", 1..=10_000),
         }
     }

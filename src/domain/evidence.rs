@@ -43,6 +43,13 @@ impl Evidence {
         Self { exchanges, ..Self::default() }
     }
 
+    /// This, and the answers to further requests.
+    #[must_use]
+    pub fn and(mut self, exchanges: Exchanges) -> Self {
+        self.exchanges.extend(exchanges);
+        self
+    }
+
     /// A person's decision.
     pub fn decided(actor: &str, note: &str) -> Self {
         Self { exchanges: Vec::new(), actor: Some(actor.to_owned()), note: Some(note.to_owned()) }

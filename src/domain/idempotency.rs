@@ -39,6 +39,9 @@ impl IdempotencyKey {
     /// <https://docs.stripe.com/api/idempotent_requests>
     pub const WINDOW: Duration = Duration::from_hours(20);
 
+    /// After how long a key is forgotten everywhere: what was sent under it and left no trace never will.
+    pub const FORGOTTEN_AFTER: Duration = Duration::from_hours(25);
+
     /// How far the clocks of instances may lie apart.
     pub const CLOCK_SKEW: Duration = Duration::from_mins(10);
 

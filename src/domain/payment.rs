@@ -18,7 +18,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::idempotency::{IdempotencyKey, Operation};
 use crate::domain::order::{Order, OrderError};
 use crate::domain::outcome::{FailureReason, Outcome, Verdict};
-use crate::domain::request::{PaymentRequest, ProviderToken};
+use crate::domain::request::{Past, PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 
 /// How a charge is made at the gateway.
@@ -176,12 +176,25 @@ pub struct Payment {
 
 impl Payment {
     /// The first attempt. The one-step flow has nothing to prepare: it starts CONFIRMING.
+    ///
+    /// Where the order's past is unknown, an attempt of an earlier life may have used the keys of this one:
+    /// it counts as begun back then, and in two steps, so that the gateway is asked before it is prepared.
     pub fn first(request: Arc<PaymentRequest>, flow: ChargeFlow, now: Timestamp) -> Self {
+        let (flow, begun_at) = match request.origin.past {
+            Past::Known => (flow, now),
+            Past::Unknown { since } => (ChargeFlow::TwoStep, since.unwrap_or(Timestamp::EPOCH).min(now)),
+        };
         let state = match flow {
             ChargeFlow::TwoStep => PaymentState::Preparing,
             ChargeFlow::OneStep => PaymentState::Confirming(Armament { armed_at: now, reference: None }),
         };
-        Self { request, attempt: Attempt::FIRST, flow, begun_at: now, state }
+        Self { request, attempt: Attempt::FIRST, flow, begun_at, state }
+    }
+
+    /// This payment as another of its attempts, as far as the gateway is asked about that one's object.
+    #[must_use]
+    pub fn at(&self, attempt: Attempt) -> Self {
+        Self { attempt, ..self.clone() }
     }
 
     /// The order to be paid.
@@ -373,6 +386,14 @@ pub struct Renewal {
     pub ended: Transition,
     /// The attempt that begins.
     pub next: Payment,
+}
+
+impl Renewal {
+    /// This renewal, resting on that.
+    #[must_use]
+    pub fn with(self, evidence: Evidence) -> Self {
+        Self { ended: self.ended.with(evidence), ..self }
+    }
 }
 
 /// The end of an attempt and of its order, to be stored as one: payment, order and outcome.

@@ -78,7 +78,7 @@ impl Step for Begin {
         let answer = |asked: &Arc<Asked>| {
             let id = asked.request.order.id();
             if new.contains(id.as_str()) {
-                return Ok(Begun::met(asked.first.clone(), asked.now));
+                return Ok(Begun::first(asked.first.clone(), asked.now));
             }
             let stored = met.remove(id.as_str()).unwrap_or_else(|| Err(refused(id, NOT_BEGUN)))?;
             stored.met_by(&asked.request, asked.now).ok_or_else(|| refused(id, NOT_BEGUN))

@@ -72,7 +72,7 @@ impl Write for Begin {
         };
         let payment = Payment::first(Arc::new(self.request.decided_for(order)), self.flow, self.now);
         insert_payment(db, &payment).await?;
-        Ok(Begun::met(payment, self.now))
+        Ok(Begun::first(payment, self.now))
     }
 }
 

@@ -17,12 +17,38 @@ pub struct GatewaySettings {
     pub charge_flow: ChargeFlow,
     /// Requests sent per second at the most, 0 for no limit.
     pub requests_per_second: u32,
+    /// When intake pauses.
+    pub gate: GateSettings,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
     /// How often one request is sent at the most, before it is put off.
     pub max_tries: u32,
+}
+
+/// When intake pauses because of the gateway.
+#[derive(Clone, Debug)]
+pub struct GateSettings {
+    /// How often a closed gate is probed.
+    pub probe_interval: Duration,
+    /// After how many calls in a row without an answer the gateway counts as away, 1 to 10000.
+    pub max_failures: u32,
+    /// After how many orders in a row that were refused before a charge the gate is probed, 2 to 1000.
+    pub max_refusals: usize,
+    /// At how many payments with an unknown outcome intake pauses, 1 to 10000000.
+    pub max_unresolved: u64,
+}
+
+impl GateSettings {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            probe_interval: reader.milliseconds("gateway.gate.probe_interval_ms", 100..=3_600_000),
+            max_failures: reader.integer("gateway.gate.max_failures", 1..=10_000),
+            max_refusals: reader.integer("gateway.gate.max_refusals", 2..=1_000),
+            max_unresolved: reader.integer("gateway.gate.max_unresolved", 1..=10_000_000),
+        }
+    }
 }
 
 /// Who takes the money.
@@ -63,6 +89,7 @@ impl GatewaySettings {
             },
             charge_flow: reader.choice("gateway.charge_flow", &flows),
             requests_per_second: reader.integer("gateway.requests_per_second", 0..=i64::from(u32::MAX)),
+            gate: GateSettings::read(reader),
             connect_timeout: reader.milliseconds("gateway.stripe.connect_timeout_ms", 100..=60_000),
             timeout: reader.milliseconds("gateway.stripe.timeout_ms", 1_000..=300_000),
             max_tries: reader.integer("gateway.stripe.max_tries", 1..=10),

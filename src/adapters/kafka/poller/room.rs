@@ -31,8 +31,8 @@ impl Valve {
         if *reason != self.told {
             self.told.clone_from(&reason);
             match &self.told {
-                Some(reason) => tracing::warn!("intake is paused: {reason}"),
-                None => tracing::info!("intake is open again"),
+                Some(reason) => tracing::debug!("intake is paused: {reason}"),
+                None => tracing::debug!("intake is open again"),
             }
             self.status.set_pause_reason(self.told.as_deref());
         }

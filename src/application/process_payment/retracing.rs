@@ -1,0 +1,196 @@
+//! Begins the next attempt, or takes up an earlier one, by what the gateway has of an order.
+//!
+//! Nothing is begun here before the gateway's complete list was read and every charge object of the order
+//! on it was seen canceled: an attempt that this database has forgotten must not be made twice.
+
+use std::time::Duration;
+
+use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, storing};
+use crate::domain::attempt::Attempt;
+use crate::domain::evidence::Evidence;
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::outcome::{FailureCategory, FailureReason, OutcomeKind};
+use crate::domain::payment::{Payment, PaymentState, Renewal};
+use crate::domain::request::ProviderToken;
+use crate::ports::finding_repository::FindingKind;
+use crate::ports::order_repository::Renewing;
+use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, ListedCharge, ListedStanding, Sighting};
+
+/// How much earlier than an attempt began its charges are looked for: clocks differ.
+const MARGIN: Duration = Duration::from_hours(1);
+
+impl ProcessPayment {
+    /// Gives up an attempt whose outcome stays unknown: has its charge made impossible, then begins the next.
+    pub(crate) async fn abandon(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
+        let abandoning = payment.abandoning();
+        self.park_briefly(&abandoning.clone().with(evidence)).await?;
+        self.give_up(&abandoning.payment).await
+    }
+
+    /// Begins the next attempt once the charge of this one, stored as ABANDONING, is seen to be impossible.
+    pub(crate) async fn give_up(&self, abandoning: &Payment) -> Result<Settled, ProcessError> {
+        let mut evidence = Evidence::default();
+        let canceled = match abandoning.reference() {
+            Some(reference) => self.gateway.cancel(abandoning, reference, &mut evidence.exchanges).await,
+            None => Ok(Cancellation::Canceled), // What it has made, if anything, is found on the list.
+        };
+        match canceled {
+            Ok(Cancellation::Canceled) => Box::pin(self.retrace(abandoning, evidence)).await,
+            Ok(Cancellation::Succeeded(reference)) => self.succeed(abandoning, reference, evidence).await,
+            Err(trouble) => self.wait_out(abandoning, trouble, evidence).await,
+        }
+    }
+
+    /// Asks the gateway for everything that it ever made for the order, and carries on from there.
+    ///
+    /// For an attempt that is PREPARING or ABANDONING: none of its own charges is under way.
+    pub(crate) async fn retrace(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
+        if !self.gateway.capabilities().lists {
+            let finding = "it may have been charged before, and the gateway cannot list its charges".to_owned();
+            return self.review(payment, finding, evidence).await;
+        }
+        let order_id = payment.order().id();
+        let charges = match self.charges_of(payment).await {
+            Ok(charges) => charges,
+            Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
+        };
+        let mut successes = charges.iter().filter(|charge| matches!(charge.standing, ListedStanding::Succeeded(_)));
+        match (successes.next(), successes.next()) {
+            (Some(success), None) => return self.take_up(payment, success, evidence).await,
+            (Some(_), Some(second)) => return self.charged_twice(payment, second, evidence).await,
+            (None, _) => {}
+        }
+        let told = self.store.orders.told(order_id).await.map_err(|error| storing(order_id, error))?;
+        let latest = charges.iter().map(|charge| charge.attempt).max().unwrap_or(payment.attempt);
+        let goes_on = told.is_none() && latest <= payment.attempt && self.may_go_on(payment);
+        for charge in charges.iter().filter(|charge| charge.standing != ListedStanding::Canceled) {
+            // The object of this attempt, which is about to be prepared again, is the same under the same key.
+            if goes_on && charge.attempt == payment.attempt {
+                continue;
+            }
+            match self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence.exchanges).await {
+                Ok(Cancellation::Canceled) => {}
+                Ok(Cancellation::Succeeded(_)) => return self.take_up(payment, charge, evidence).await,
+                Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
+            }
+        }
+        match told {
+            Some(OutcomeKind::Paid) => {
+                let finding = "the outcome topic tells that it was paid, and the gateway has no such charge".to_owned();
+                self.review(payment, finding, evidence).await
+            }
+            Some(OutcomeKind::Failed) => self.fail(payment, failed_before(), evidence).await,
+            None if goes_on => self.advance(payment, evidence).await,
+            None => self.renew(payment, latest.max(payment.attempt).next(), evidence).await,
+        }
+    }
+
+    /// The object that this attempt made without our learning its name, if the gateway's list has one.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known then.
+    pub(crate) async fn found_on_list(&self, payment: &Payment) -> Result<Option<ProviderToken>, GatewayError> {
+        if !self.gateway.capabilities().lists {
+            return Ok(None);
+        }
+        let charges = self.charges_of(payment).await?;
+        let own = charges.into_iter().find(|charge| charge.attempt == payment.attempt);
+        Ok(own.map(|charge| charge.reference))
+    }
+
+    /// Everything that the gateway made for the order since this attempt began, oldest first.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known then.
+    pub(crate) async fn charges_of(&self, payment: &Payment) -> Result<Vec<ListedCharge>, GatewayError> {
+        self.history.of(payment.order().id(), payment.begun_at.minus(MARGIN)).await
+    }
+
+    /// Whether the keys of this attempt can still be used, and are worth it.
+    fn may_go_on(&self, payment: &Payment) -> bool {
+        payment.state == PaymentState::Preparing
+            && IdempotencyKey::is_usable(payment.begun_at, self.clock.now())
+            && !self.is_overdue(payment)
+    }
+
+    async fn charged_twice(
+        &self,
+        payment: &Payment,
+        second: &ListedCharge,
+        evidence: Evidence,
+    ) -> Result<Settled, ProcessError> {
+        let detail = "charged more than once; compare the charges, and refund all but one";
+        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, detail)).await?;
+        self.review(payment, detail.to_owned(), evidence).await
+    }
+
+    /// Settles an order by a charge that its database knew nothing of.
+    async fn take_up(
+        &self,
+        payment: &Payment,
+        charge: &ListedCharge,
+        evidence: Evidence,
+    ) -> Result<Settled, ProcessError> {
+        if charge.attempt < payment.attempt {
+            let finding = format!("attempt {} was charged after it had been given up", charge.attempt.number());
+            return self.review(payment, finding, evidence).await;
+        }
+        let reference = charge.reference.clone();
+        if charge.attempt == payment.attempt {
+            let found = payment.found(reference);
+            self.park_briefly(&found.clone().with(evidence)).await?;
+            return self.look_at(&found.payment).await;
+        }
+        let renewal = payment.continued_as(charge.attempt, reference, charge.made_at).with(evidence);
+        match self.store_renewal(&renewal).await? {
+            Renewing::Stored => self.look_at(&renewal.next).await,
+            Renewing::MovedOn => Ok(Settled::Later(payment.order().id().clone())),
+        }
+    }
+
+    /// Settles a payment by its charge, which is listed as successful.
+    async fn look_at(&self, payment: &Payment) -> Result<Settled, ProcessError> {
+        let mut evidence = Evidence::default();
+        match self.gateway.look_up(payment, &mut evidence.exchanges).await {
+            Ok(Sighting::Answered(Charge::Approved(reference))) => self.succeed(payment, reference, evidence).await,
+            Ok(_) => {
+                let detail = "a charge that was listed as successful is not".to_owned();
+                self.wait_out(payment, GatewayError::Contradiction { detail }, evidence).await
+            }
+            Err(trouble) => self.wait_out(payment, trouble, evidence).await,
+        }
+    }
+
+    /// Begins the attempt of that number, and charges it.
+    async fn renew(&self, payment: &Payment, attempt: Attempt, evidence: Evidence) -> Result<Settled, ProcessError> {
+        let renewal = payment.renewed(attempt, self.clock.now()).with(evidence);
+        match self.store_renewal(&renewal).await? {
+            Renewing::Stored => self.advance(&renewal.next, Evidence::default()).await,
+            Renewing::MovedOn => Ok(Settled::Later(payment.order().id().clone())),
+        }
+    }
+
+    async fn store_renewal(&self, renewal: &Renewal) -> Result<Renewing, ProcessError> {
+        let order_id = renewal.next.order().id();
+        let renewing = self.store.orders.renew(renewal).await.map_err(|error| storing(order_id, error))?;
+        if renewing == Renewing::Stored {
+            let attempt = renewal.next.attempt.number();
+            metrics::counter!("order_payments_attempts_renewed_total").increment(1);
+            tracing::warn!(
+                order.id = %order_id, payment.attempt = attempt,
+                payment.abandoned = renewal.ended.payment.reference().map_or("-", ProviderToken::as_str),
+                "order {order_id} goes on with attempt {attempt}: the one before ended without a charge or a decline"
+            );
+        }
+        Ok(renewing)
+    }
+}
+
+/// Why an order fails of which the topic tells that it has failed, though this database has forgotten why.
+fn failed_before() -> FailureReason {
+    FailureReason {
+        code: "failed_before".to_owned(),
+        category: FailureCategory::Canceled,
+        message: "the order had failed before the database was restored".to_owned(),
+    }
+}

@@ -1,0 +1,317 @@
+//! Compares a stretch of the gateway's list with the store, in both directions.
+//!
+//! ```text
+//! gateway's list ──► each charge ──► its order here:  charged there, not PAID here; twice; another amount
+//!                                                     orphans, a day old ──► canceled
+//! PAID orders here ──► each charge there:             PAID here, not charged there
+//! ```
+//! What can be repaired by looking again is looked at again; what contradicts is a finding for a person.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::application::process_payment::{ProcessError, ProcessPayment};
+use crate::application::reconcile::Reconcile;
+use crate::domain::evidence::{Evidence, Exchanges};
+use crate::domain::order::{Order, OrderStatus};
+use crate::domain::payment::{Payment, PaymentState};
+use crate::domain::request::ProviderToken;
+use crate::domain::timestamp::Timestamp;
+use crate::ports::clock::Clock;
+use crate::ports::finding_repository::{Finding, FindingKind};
+use crate::ports::order_repository::{RepositoryError, StoredOrder};
+use crate::ports::payment_gateway::{
+    Charge, GatewayError, ListedCharge, ListedStanding, PaymentGateway, Sighting, Window,
+};
+use crate::ports::store::Store;
+
+/// How long a charge may be under way before it is compared: orders that are being paid differ, rightly.
+const SETTLES_WITHIN: Duration = Duration::from_mins(10);
+
+/// How old an object must be that nobody charges before it is canceled.
+const ORPHANED_AFTER: Duration = Duration::from_hours(24);
+
+/// Orders that are read at a time.
+const PAGE: usize = 500;
+
+/// A comparison of the gateway with the store.
+pub struct Sweep {
+    store: Store,
+    gateway: Arc<dyn PaymentGateway>,
+    clock: Arc<dyn Clock>,
+    process_payment: Arc<ProcessPayment>,
+    reconcile: Arc<Reconcile>,
+}
+
+/// Whether a sweep may change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It tells what it would do.
+    Observe,
+    /// It looks again at what differs, cancels orphans, and stores findings.
+    Repair,
+}
+
+/// What a sweep has seen and done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Charge objects of ours on the gateway's list.
+    pub charges: u64,
+    /// PAID orders that were compared.
+    pub paid_orders: u64,
+    /// Orders that were looked at again because they differed.
+    pub looked_at: u64,
+    /// Objects that nobody will charge, canceled (or to be canceled, where nothing may be changed).
+    pub orphans: u64,
+    /// What a person has to look at.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a sweep broke off. What it had done stays done; repeating it is safe.
+#[derive(Debug, Error)]
+pub enum SweepError {
+    /// The gateway did not answer.
+    #[error("the gateway's charges could not be read")]
+    Gateway(#[from] GatewayError),
+    /// The database did not answer.
+    #[error("the orders could not be read or written")]
+    Repository(#[from] RepositoryError),
+    /// An order could not be looked at again.
+    #[error("an order that differs could not be looked at")]
+    Order(#[from] ProcessError),
+}
+
+impl Sweep {
+    /// A sweep over the same adapters as the service.
+    pub fn new(
+        store: Store,
+        gateway: Arc<dyn PaymentGateway>,
+        clock: Arc<dyn Clock>,
+        process_payment: Arc<ProcessPayment>,
+        reconcile: Arc<Reconcile>,
+    ) -> Self {
+        Self { store, gateway, clock, process_payment, reconcile }
+    }
+
+    /// Compares everything that was made or paid from `since` on; tells of its progress after each page.
+    ///
+    /// # Errors
+    /// [`SweepError`]; repeat it.
+    pub async fn run(
+        &self,
+        since: Timestamp,
+        effect: Effect,
+        progress: &(dyn Fn(&Swept) + Send + Sync),
+    ) -> Result<Swept, SweepError> {
+        let mut swept = Swept::default();
+        let mut confirmed = HashSet::new();
+        let window = Window { from: Some(since), to: None };
+        let mut after = None;
+        loop {
+            let page = self.gateway.charges(window, after.as_ref()).await?;
+            for charge in &page.charges {
+                swept.charges += 1;
+                if self.compare(charge, effect, &mut swept).await? {
+                    confirmed.insert(charge.reference.clone());
+                }
+            }
+            progress(&swept);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        self.compare_paid(since, effect, &confirmed, &mut swept, progress).await?;
+        Ok(swept)
+    }
+
+    /// Compares a charge there with its order here; true where it pays that order, exactly.
+    async fn compare(&self, charge: &ListedCharge, effect: Effect, swept: &mut Swept) -> Result<bool, SweepError> {
+        let stored = self.store.orders.find(&charge.order_id).await?;
+        let age = self.clock.now().since(charge.made_at);
+        match (&charge.standing, stored) {
+            (ListedStanding::Succeeded(_), None) if age >= SETTLES_WITHIN => {
+                let detail = "charged for an order that is not known here";
+                self.find(FindingKind::UnknownOrder, charge, detail, effect, swept).await?;
+            }
+            (ListedStanding::Succeeded(taken), Some(stored)) => {
+                let total = stored.order.total_amount();
+                if *taken != Some(total) {
+                    let detail = format!("took another amount than the order's {total}");
+                    self.find(FindingKind::AmountDiffers, charge, &detail, effect, swept).await?;
+                    return Ok(false);
+                }
+                return self.compare_success(charge, &stored, effect, swept).await;
+            }
+            (ListedStanding::Open, Some(StoredOrder { payment: Some(payment), .. }))
+                if age >= ORPHANED_AFTER && !may_be_charged(&payment, charge) =>
+            {
+                swept.orphans += 1;
+                if effect == Effect::Repair {
+                    self.cancel_orphan(&payment, charge).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// Compares a charge that took the order's amount with how the order stands here.
+    async fn compare_success(
+        &self,
+        charge: &ListedCharge,
+        stored: &StoredOrder,
+        effect: Effect,
+        swept: &mut Swept,
+    ) -> Result<bool, SweepError> {
+        let (order, payment) = (&stored.order, stored.payment.as_ref());
+        let is_named = payment.and_then(Payment::reference) == Some(&charge.reference);
+        match order.status() {
+            OrderStatus::Paid if is_named => return Ok(true),
+            OrderStatus::Paid => {
+                let detail = "charged although it was paid by another charge; compare both, and refund one of them";
+                self.find(FindingKind::ChargedTwice, charge, detail, effect, swept).await?;
+            }
+            OrderStatus::Failed => {
+                if effect == Effect::Repair {
+                    self.process_payment.compensate(order, &charge.reference).await?;
+                }
+                let detail = "charged after it had failed; the charge is being refunded";
+                self.find(FindingKind::ChargedNotPaid, charge, detail, effect, swept).await?;
+            }
+            OrderStatus::Pending if self.clock.now().since(charge.made_at) < SETTLES_WITHIN => {}
+            OrderStatus::Pending => {
+                swept.looked_at += 1;
+                self.look_again(charge, stored, is_named, effect, swept).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks at an order that is charged there and not paid here; a finding where that does not settle it.
+    async fn look_again(
+        &self,
+        charge: &ListedCharge,
+        stored: &StoredOrder,
+        is_named: bool,
+        effect: Effect,
+        swept: &mut Swept,
+    ) -> Result<(), SweepError> {
+        let Some(payment) = stored.payment.as_ref().filter(|payment| !is_under_review(payment)) else {
+            let detail = "charged, and the order waits for a person here";
+            return self.find(FindingKind::ChargedNotPaid, charge, detail, effect, swept).await;
+        };
+        if effect == Effect::Observe {
+            return Ok(());
+        }
+        let learns_it = is_named || matches!(payment.state, PaymentState::Preparing | PaymentState::Abandoning(_));
+        if learns_it || payment.reference().is_none() {
+            self.reconcile.resolve(payment).await?;
+            return Ok(());
+        }
+        let detail = "charged by an object that this attempt does not know of".to_owned();
+        self.process_payment.review(payment, detail.clone(), Evidence::default()).await?;
+        self.find(FindingKind::ChargedNotPaid, charge, &detail, effect, swept).await
+    }
+
+    /// Cancels an object that nobody will charge. One that turns out to be charged is compared next time.
+    async fn cancel_orphan(&self, payment: &Payment, charge: &ListedCharge) -> Result<(), SweepError> {
+        let mut sent = Exchanges::new();
+        let canceled = self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut sent).await;
+        match canceled {
+            Ok(_) => Ok(()),
+            Err(GatewayError::Unknown { .. } | GatewayError::Rejected { .. }) => Ok(()),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    /// Compares orders that are PAID here with the gateway, but for those that were seen there already.
+    async fn compare_paid(
+        &self,
+        since: Timestamp,
+        effect: Effect,
+        confirmed: &HashSet<ProviderToken>,
+        swept: &mut Swept,
+        progress: &(dyn Fn(&Swept) + Send + Sync),
+    ) -> Result<(), SweepError> {
+        let mut after = None;
+        loop {
+            let page = self.store.orders.paid_since(since, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.order.id().clone());
+            for stored in &page {
+                swept.paid_orders += 1;
+                let Some(payment) = &stored.payment else { continue };
+                if payment.reference().is_some_and(|reference| !confirmed.contains(reference)) {
+                    self.confirm_paid(&stored.order, payment, effect, swept).await?;
+                }
+            }
+            progress(swept);
+        }
+    }
+
+    async fn confirm_paid(
+        &self,
+        order: &Order,
+        payment: &Payment,
+        effect: Effect,
+        swept: &mut Swept,
+    ) -> Result<(), SweepError> {
+        match self.gateway.look_up(payment, &mut Exchanges::new()).await {
+            Ok(Sighting::Answered(Charge::Approved(_))) => Ok(()),
+            Ok(_) | Err(GatewayError::Contradiction { .. } | GatewayError::Rejected { .. }) => {
+                let finding = Finding {
+                    kind: FindingKind::PaidNotCharged,
+                    order_id: order.id().clone(),
+                    reference: payment.reference().cloned(),
+                    detail: "PAID here, and the gateway shows no such charge of the order's amount".to_owned(),
+                    found_at: self.clock.now(),
+                };
+                self.keep(finding, effect, swept).await
+            }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn find(
+        &self,
+        kind: FindingKind,
+        charge: &ListedCharge,
+        detail: &str,
+        effect: Effect,
+        swept: &mut Swept,
+    ) -> Result<(), SweepError> {
+        let finding = Finding {
+            kind,
+            order_id: charge.order_id.clone(),
+            reference: Some(charge.reference.clone()),
+            detail: detail.to_owned(),
+            found_at: self.clock.now(),
+        };
+        self.keep(finding, effect, swept).await
+    }
+
+    async fn keep(&self, finding: Finding, effect: Effect, swept: &mut Swept) -> Result<(), SweepError> {
+        if effect == Effect::Repair {
+            self.process_payment.report(&finding).await?;
+        }
+        swept.findings.push(finding);
+        Ok(())
+    }
+}
+
+/// Whether this object is the one that the payment, as it stands, is or may be charged by.
+fn may_be_charged(payment: &Payment, charge: &ListedCharge) -> bool {
+    let is_under_way = !matches!(
+        payment.state,
+        PaymentState::Succeeded { .. } | PaymentState::Canceled { .. } | PaymentState::Abandoned { .. }
+    );
+    is_under_way && payment.attempt == charge.attempt
+}
+
+fn is_under_review(payment: &Payment) -> bool {
+    matches!(payment.state, PaymentState::Review { .. })
+}
