@@ -133,6 +133,17 @@ impl Topics {
         consumer.commit(&start, CommitMode::Sync).expect("the group has no members");
     }
 
+    /// Records on a topic that only grows, those of transactions not included.
+    pub(crate) fn count(&self, topic: &str) -> i64 {
+        let consumer: BaseConsumer =
+            self.client().set("group.id", unique("reader")).create().expect("a lawful configuration");
+        let partitions = all_partitions(&consumer, topic, Offset::Beginning);
+        let ends = partitions.elements().into_iter().map(|partition| {
+            consumer.fetch_watermarks(topic, partition.partition(), PATIENCE).expect("the broker answers").1
+        });
+        ends.sum()
+    }
+
     /// Records of the request topic that the group has not committed yet.
     pub(crate) fn lag(&self, group: &str) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
