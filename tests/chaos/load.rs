@@ -37,7 +37,7 @@ pub(crate) fn order_id(number: usize) -> String {
 }
 
 fn requested(number: usize) -> Requested {
-    let (units, hundredths) = (1 + number % 400, number % 100);
+    let (units, hundredths) = (100 + number % 400, number % 100); // Providers refuse less than about half a euro.
     let (currency, amount, amount_minor) = match number % 3 {
         0 => ("JPY", units.to_string(), units), // Has no hundredths.
         1 => ("EUR", format!("{units}.{hundredths:02}"), units * 100 + hundredths),
