@@ -2,6 +2,8 @@
 
 mod database;
 pub(crate) mod event_publisher;
+mod killed;
+mod lost_answers;
 mod order_repository;
 mod outbox;
 mod payment_gateway;
