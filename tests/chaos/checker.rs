@@ -157,7 +157,11 @@ impl Findings {
         if status == "FAILED" {
             found.extend(not_failed(requested, taken).map(str::to_owned));
         }
-        let expected = if status == "PAID" { "payment-paid" } else { "payment-failed" };
+        let expected = match status {
+            "PAID" => "payment-paid",
+            "FAILED" => "payment-failed",
+            _ => "nothing",
+        };
         for outcome in told {
             if outcome.kind != expected {
                 found.push(format!("{status:?}, but told {}", outcome.kind));
@@ -188,3 +192,6 @@ fn not_failed(requested: &Requested, taken: &OrderEntry) -> Option<&'static str>
     let is_chargeable = confirmed.any(|intent| intent.status != Status::Canceled);
     is_chargeable.then_some("FAILED, but what was declined can still be charged")
 }
+
+#[cfg(test)]
+mod tests;
