@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::chaos::plan::Server;
@@ -28,6 +29,8 @@ pub(crate) struct Servers {
     /// The ports behind the proxies before Kafka.
     pub(crate) proxied: Vec<u16>,
     state: String,
+    /// A server that starts is not stopped before it runs.
+    restarting: [Mutex<()>; 2],
 }
 
 impl Servers {
@@ -61,7 +64,7 @@ impl Servers {
         let ports = find("KAFKA_PROXIED");
         let proxied = ports.split_whitespace().map(|port| port.parse().expect("a port")).collect();
         let (brokers, postgres_url, state) = (find("KAFKA_BROKERS"), find("POSTGRES_URL"), find("SERVICES"));
-        Self { script, hold, brokers, postgres_url, proxied, state }
+        Self { script, hold, brokers, postgres_url, proxied, state, restarting: Default::default() }
     }
 
     pub(crate) fn postgres_port(&self) -> u16 {
@@ -71,11 +74,12 @@ impl Servers {
 
     /// Ends a server by this signal, and returns once it runs again.
     pub(crate) async fn restart(&self, server: Server, signal: &str) {
-        let name = match server {
-            Server::Kafka => "kafka",
-            Server::Postgres => "postgres",
+        let (name, restarting) = match server {
+            Server::Kafka => ("kafka", &self.restarting[0]),
+            Server::Postgres => ("postgres", &self.restarting[1]),
             Server::Gateway => unreachable!("the gateway is in this process"),
         };
+        let _alone = restarting.lock().await;
         let restarted = Command::new(SCRIPT).args(["restart", &self.state, name, signal]).status();
         let restarted = timeout(RESTART_PATIENCE, restarted).await.expect("it starts again in time");
         assert!(restarted.expect("bash runs the script").success(), "{name} did not start again after {signal}");
