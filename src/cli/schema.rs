@@ -20,12 +20,15 @@ enum Event {
     PaymentRequested,
     /// What is published when the order is paid or has failed.
     PaymentOutcome,
+    /// What is published when money has gone back, or did not.
+    PaymentRefund,
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
     let event = match args.event {
         Event::PaymentRequested => EventSchema::PaymentRequested,
         Event::PaymentOutcome => EventSchema::PaymentOutcome,
+        Event::PaymentRefund => EventSchema::PaymentRefund,
     };
     print!("{}", json_schema(event));
     ExitCode::SUCCESS

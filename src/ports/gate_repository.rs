@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::domain::evidence::Evidence;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
@@ -63,4 +64,16 @@ pub struct GateChange {
     pub note: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl GateChange {
+    /// What the journal says that the gate became: `CLOSED` or `OPEN`.
+    pub const fn state_name(&self) -> &'static str {
+        if self.closed.is_some() { "CLOSED" } else { "OPEN" }
+    }
+
+    /// What the journal says that the change rests on.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { actor: self.actor.clone(), note: Some(self.note.clone()), ..Evidence::default() }
+    }
 }

@@ -10,6 +10,8 @@ use crate::domain::refund::{Refund, RefundId, RefundStep};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::RepositoryError;
 
+pub mod answers;
+
 /// The refunds, and how far each is.
 ///
 /// # Contract

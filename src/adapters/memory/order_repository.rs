@@ -3,18 +3,16 @@
 //!
 //! It is also the plainest reading of the contracts: the databases answer what this one answers.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::adapters::memory::outbox::Events;
+use crate::adapters::memory::tables::{Entry, StoredAttempt, Tables};
 use crate::adapters::wire::outcome::encode;
-use crate::domain::attempt::Attempt;
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
-use crate::domain::outcome::OutcomeKind;
+use crate::domain::outcome::{EventId, OutcomeKind};
 use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
@@ -22,7 +20,7 @@ use crate::ports::clock::Clock;
 use crate::ports::order_repository::answers::opposite_event;
 use crate::ports::order_repository::{
     Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, UNATTENDED_AFTER, Waiting as WaitingOrders,
+    Tally, UNATTENDED_AFTER, Waiting,
 };
 
 const NOT_BEGUN: &str = "no such payment was begun here";
@@ -34,29 +32,19 @@ pub struct MemoryOrderRepository {
     tables: Mutex<Tables>,
 }
 
-/// What a database would hold.
-#[derive(Default)]
-pub(in crate::adapters::memory) struct Tables {
-    orders: BTreeMap<OrderId, Entry>,
-    pub(in crate::adapters::memory) events: Events,
-}
-
-/// An order and its attempts, first to latest.
-struct Entry {
-    order: Order,
-    attempts: Vec<Waiting>,
-}
-
-/// An attempt and when it is to be looked at again.
-struct Waiting {
-    payment: Payment,
-    due: Option<Timestamp>,
-}
-
 impl MemoryOrderRepository {
     /// An empty repository whose leases are judged by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, tables: Mutex::default() }
+    }
+
+    /// The orders of this kind behind that one, by id.
+    fn listed(&self, after: Option<&OrderId>, limit: usize, is_of: impl Fn(&Entry) -> bool) -> Vec<StoredOrder> {
+        use std::ops::Bound::{Excluded, Unbounded};
+
+        let tables = self.tables();
+        let rest = tables.orders.range((after.map_or(Unbounded, Excluded), Unbounded));
+        rest.map(|(_, entry)| entry).filter(|entry| is_of(entry)).take(limit).map(Entry::as_stored).collect()
     }
 
     pub(in crate::adapters::memory) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -72,7 +60,7 @@ impl Repository<Order, OrderId> for MemoryOrderRepository {
             Some(entry) if entry.as_stored().answers_save_of(order) => Ok(()),
             Some(_) => Err(RepositoryError::Conflict { order_id: order.id().to_string() }),
             None if order.status() == OrderStatus::Pending => {
-                tables.orders.insert(order.id().clone(), Entry { order: order.clone(), attempts: Vec::new() });
+                tables.orders.insert(order.id().clone(), Entry::new(order.clone()));
                 Ok(())
             }
             None => Err(refused(order.id(), "an order is settled by settling its payment, never by saving it")),
@@ -93,15 +81,17 @@ impl OrderRepository for MemoryOrderRepository {
         now: Timestamp,
     ) -> Result<Begun, RepositoryError> {
         let order = request.order.unsettled();
+        let recorded_at = self.clock.now();
         let mut tables = self.tables();
-        let new = || Entry { order: order.clone(), attempts: Vec::new() };
-        let entry = tables.orders.entry(order.id().clone()).or_insert_with(new);
+        let Tables { orders, journal, .. } = &mut *tables;
+        let entry = orders.entry(order.id().clone()).or_insert_with(|| Entry::new(order));
         if let Some(begun) = entry.as_stored().met_by(request, now) {
             return Ok(begun);
         }
         let request = request.decided_for(entry.order.clone());
         let payment = Payment::first(Arc::new(request), flow, now);
-        entry.attempts.push(Waiting { payment: payment.clone(), due: Some(now.plus(UNATTENDED_AFTER)) });
+        let due = now.plus(UNATTENDED_AFTER);
+        entry.attempts.push(StoredAttempt::new(payment.clone(), due, recorded_at, journal));
         Ok(Begun::first(payment, now))
     }
 
@@ -110,18 +100,19 @@ impl OrderRepository for MemoryOrderRepository {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
-        _evidence: &Evidence,
+        evidence: &Evidence,
     ) -> Result<Standing, RepositoryError> {
-        let id = payment.order().id();
+        let (id, recorded_at) = (payment.order().id(), self.clock.now());
         let mut tables = self.tables();
-        let entry = tables.orders.get_mut(id).ok_or_else(|| refused(id, NOT_BEGUN))?;
-        let pending = entry.order.status() == OrderStatus::Pending;
+        let Tables { orders, journal, .. } = &mut *tables;
+        let entry = orders.get_mut(id).ok_or_else(|| refused(id, NOT_BEGUN))?;
+        let pending = entry.is_pending();
         if let Some(stored) = entry.attempt(payment.attempt)
             && stored.payment.state == PaymentState::Preparing
             && pending
         {
             let armed = stored.payment.armed(reference.clone(), now);
-            stored.payment = armed.payment().clone();
+            stored.become_as(armed.payment(), None, recorded_at, evidence, journal);
             return Ok(Standing::Armed(armed));
         }
         let latest = entry.latest().ok_or_else(|| refused(id, NOT_BEGUN))?;
@@ -129,30 +120,31 @@ impl OrderRepository for MemoryOrderRepository {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError> {
-        let ended = &settlement.outcome.order;
+        let (ended, now) = (&settlement.outcome.order, self.clock.now());
         let mut tables = self.tables();
-        let Tables { orders, events } = &mut *tables;
+        let Tables { orders, events, journal, .. } = &mut *tables;
         let entry = orders.get_mut(ended.id()).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
-        let pending = entry.order.status() == OrderStatus::Pending;
+        let pending = entry.is_pending();
         let stored = entry.attempt(settlement.payment.attempt).ok_or_else(|| refused(ended.id(), NOT_BEGUN))?;
         let told_otherwise = events.contain(opposite_event(settlement));
         if !pending || told_otherwise || !stored.is_one_of(settlement.replaces) {
             return Ok(Settling::met_by(settlement, &stored.payment));
         }
-        stored.become_as(&settlement.payment, None);
-        entry.end_as(ended);
+        stored.become_as(&settlement.payment, None, now, &settlement.evidence, journal);
+        entry.end_as(ended, now);
         events.add(encode(&settlement.outcome), None);
         Ok(Settling::Stored)
     }
 
     async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
-        let Transition { payment, replaces, .. } = transition;
+        let Transition { payment, replaces, evidence } = transition;
+        let now = self.clock.now();
         let mut tables = self.tables();
-        let entry = tables.orders.get_mut(payment.order().id());
-        let pending = entry.filter(|entry| entry.order.status() == OrderStatus::Pending);
+        let Tables { orders, journal, .. } = &mut *tables;
+        let pending = orders.get_mut(payment.order().id()).filter(|entry| entry.is_pending());
         let stored = pending.and_then(|entry| entry.attempt(payment.attempt));
         if let Some(stored) = stored.filter(|stored| stored.is_one_of(replaces)) {
-            stored.become_as(payment, due);
+            stored.become_as(payment, due, now, evidence, journal);
         }
         Ok(())
     }
@@ -160,12 +152,12 @@ impl OrderRepository for MemoryOrderRepository {
     async fn claim_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Payment>, RepositoryError> {
         let mut tables = self.tables();
         let attempts = tables.orders.values_mut().flat_map(|entry| &mut entry.attempts);
-        let mut due: Vec<_> = attempts.filter(|waiting| waiting.due.is_some_and(|due| due <= now)).collect();
-        due.sort_by_key(|waiting| waiting.due);
+        let mut due: Vec<_> = attempts.filter(|stored| stored.due.is_some_and(|due| due <= now)).collect();
+        due.sort_by_key(|stored| stored.due);
         due.truncate(limit);
-        let claim = |waiting: &mut Waiting| {
-            waiting.due = Some(now.plus(lease));
-            waiting.payment.clone()
+        let claim = |stored: &mut StoredAttempt| {
+            stored.due = Some(now.plus(lease));
+            stored.payment.clone()
         };
         Ok(due.into_iter().map(claim).collect())
     }
@@ -175,11 +167,7 @@ impl OrderRepository for MemoryOrderRepository {
     }
 
     async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        use std::ops::Bound::{Excluded, Unbounded};
-
-        let tables = self.tables();
-        let rest = tables.orders.range((after.map_or(Unbounded, Excluded), Unbounded));
-        Ok(rest.take(limit).map(|(_, entry)| entry.as_stored()).collect())
+        Ok(self.listed(after, limit, |_| true))
     }
 
     async fn tally(&self) -> Result<Tally, RepositoryError> {
@@ -194,78 +182,78 @@ impl OrderRepository for MemoryOrderRepository {
         Ok(tally)
     }
 
-    async fn renew(&self, _renewal: &Renewal) -> Result<Renewing, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError> {
+        let Renewal { ended, next } = renewal;
+        let (id, now) = (next.order().id(), self.clock.now());
+        let mut tables = self.tables();
+        let Tables { orders, journal, .. } = &mut *tables;
+        let entry = orders.get_mut(id).ok_or_else(|| refused(id, NOT_BEGUN))?;
+        if entry.has_stored(renewal) {
+            return Ok(Renewing::Stored);
+        }
+        let is_latest = entry.latest().is_some_and(|latest| latest.attempt == ended.payment.attempt);
+        if !entry.is_pending() || !is_latest || next.attempt <= ended.payment.attempt {
+            return Ok(Renewing::MovedOn);
+        }
+        match entry.attempt(ended.payment.attempt) {
+            Some(stored) if stored.is_one_of(ended.replaces) => {
+                stored.become_as(&ended.payment, None, now, &ended.evidence, journal);
+            }
+            _ => return Ok(Renewing::MovedOn),
+        }
+        entry.attempts.push(StoredAttempt::new(next.clone(), renewal.due(), now, journal));
+        Ok(Renewing::Stored)
     }
 
-    async fn told(&self, _id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn told(&self, id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
+        let tables = self.tables();
+        let ends = [OutcomeKind::Paid, OutcomeKind::Failed];
+        Ok(ends.into_iter().find(|kind| tables.events.contain(EventId::of(id, *kind))))
     }
 
-    async fn hasten(&self, _id: &OrderId, _now: Timestamp) -> Result<bool, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn hasten(&self, id: &OrderId, now: Timestamp) -> Result<bool, RepositoryError> {
+        let mut tables = self.tables();
+        let Some(entry) = tables.orders.get_mut(id) else { return Ok(false) };
+        if let Some(stored) = entry.attempts.last_mut().filter(|stored| !stored.payment.state.rests()) {
+            stored.due = Some(stored.due.map_or(now, |due| due.min(now)));
+        }
+        Ok(true)
     }
 
-    async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn waiting(&self) -> Result<Waiting, RepositoryError> {
+        use PaymentState::{Abandoning, Fencing, Review, Unresolved};
+
+        let mut waiting = Waiting::default();
+        for payment in self.tables().orders.values().filter_map(Entry::latest) {
+            match payment.state {
+                Unresolved(_) | Fencing { .. } | Abandoning(_) => waiting.unresolved += 1,
+                Review { .. } => waiting.under_review += 1,
+                _ => {}
+            }
+        }
+        Ok(waiting)
     }
 
-    async fn under_review(&self, _after: Option<&OrderId>, _limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn under_review(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        let is_reviewed = |payment: &Payment| matches!(payment.state, PaymentState::Review { .. });
+        Ok(self.listed(after, limit, |entry| entry.latest().is_some_and(is_reviewed)))
     }
 
     async fn paid_since(
         &self,
-        _since: Timestamp,
-        _after: Option<&OrderId>,
-        _limit: usize,
+        since: Timestamp,
+        after: Option<&OrderId>,
+        limit: usize,
     ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+        let is_recent = |entry: &Entry| entry.settled_at.is_some_and(|settled_at| settled_at >= since);
+        Ok(self.listed(after, limit, |entry| entry.order.status() == OrderStatus::Paid && is_recent(entry)))
     }
 
-    async fn journal(&self, _id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
-    }
-}
-
-impl Entry {
-    fn latest(&self) -> Option<&Payment> {
-        self.attempts.last().map(|waiting| &waiting.payment)
-    }
-
-    fn attempt(&mut self, attempt: Attempt) -> Option<&mut Waiting> {
-        self.attempts.iter_mut().find(|waiting| waiting.payment.attempt == attempt)
-    }
-
-    fn as_stored(&self) -> StoredOrder {
-        StoredOrder { order: self.order.clone(), payment: self.latest().cloned() }
-    }
-
-    /// Every attempt carries its order as it stands.
-    fn end_as(&mut self, ended: &Order) {
-        self.order = ended.clone();
-        for waiting in &mut self.attempts {
-            let request = PaymentRequest { order: ended.clone(), ..(*waiting.payment.request).clone() };
-            waiting.payment.request = Arc::new(request);
-        }
+    async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        Ok(self.tables().journal.of(id.as_str()).to_vec())
     }
 }
 
-impl Waiting {
-    fn is_one_of(&self, states: &[&str]) -> bool {
-        states.contains(&self.payment.state.name())
-    }
-
-    /// What has ended or waits for a person is not due; anything else stays due when no date is given.
-    fn become_as(&mut self, payment: &Payment, due: Option<Timestamp>) {
-        use PaymentState::{Canceled, Review, Succeeded};
-
-        self.payment.state = payment.state.clone();
-        let rests = matches!(payment.state, Succeeded { .. } | Canceled { .. } | Review { .. });
-        self.due = if rests { None } else { due.or(self.due) };
-    }
-}
-
-fn refused(id: &OrderId, why: &str) -> RepositoryError {
+pub(in crate::adapters::memory) fn refused(id: &OrderId, why: &str) -> RepositoryError {
     RepositoryError::Refused { order_id: id.to_string(), source: why.into() }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::domain::outcome::{Outcome, Verdict};
+use crate::domain::outcome::{FailureReason, Outcome, Verdict};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::outbox::OutcomeEvent;
 
@@ -48,7 +48,7 @@ pub enum StatusV1 {
     Failed,
 }
 
-/// Why an order failed.
+/// Why an order or a refund failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonV1 {
     /// The provider's code; an open set.
@@ -57,6 +57,17 @@ pub struct ReasonV1 {
     pub category: String,
     /// One sentence for a person.
     pub message: String,
+}
+
+impl ReasonV1 {
+    /// The reason in words that may be published.
+    pub fn of(reason: &FailureReason) -> Self {
+        Self {
+            code: reason.code.clone(),
+            category: reason.category.as_str().to_owned(),
+            message: reason.message.clone(),
+        }
+    }
 }
 
 /// The event that tells of this outcome.
@@ -75,11 +86,7 @@ pub fn encode(outcome: &Outcome) -> OutcomeEvent {
         attempt: outcome.attempt.number(),
         payment_reference: reference.map(ToString::to_string),
         occurred_at: occurred_at.clone(),
-        reason: reason.map(|reason| ReasonV1 {
-            code: reason.code.clone(),
-            category: reason.category.as_str().to_owned(),
-            message: reason.message.clone(),
-        }),
+        reason: reason.map(ReasonV1::of),
     };
     OutcomeEvent {
         id: outcome.event_id(),

@@ -3,10 +3,10 @@
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{EventId, OutcomeKind};
-use crate::domain::payment::{Payment, PaymentState, Settlement};
+use crate::domain::payment::{Payment, PaymentState, Renewal, Settlement};
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, Settling, Standing, StoredOrder};
+use crate::ports::order_repository::{Begun, Settling, Standing, StoredOrder, UNATTENDED_AFTER};
 
 impl StoredOrder {
     /// Whether saving `order` again finds this one: equal, or the same order PENDING then and settled since.
@@ -75,6 +75,36 @@ impl Settling {
         let same_charge = ended.status() == OrderStatus::Failed || stored.reference() == settlement.payment.reference();
         let same_end = order.status() == ended.status() && same_charge;
         if same_end { Self::Before } else { Self::Contradicts(order.clone()) }
+    }
+}
+
+impl Renewal {
+    /// When the attempt that begins is to be looked at first.
+    pub fn due(&self) -> Timestamp {
+        match self.next.state {
+            PaymentState::Preparing => self.next.begun_at.plus(UNATTENDED_AFTER),
+            _ => self.next.begun_at,
+        }
+    }
+
+    /// Whether this very renewal is what stored these two attempts; `next` may be further since.
+    pub fn is_stored_as(&self, ended: &Payment, next: &Payment) -> bool {
+        let is_ended = matches!(ended.state, PaymentState::Abandoned { .. });
+        is_ended && next.attempt == self.next.attempt && next.begun_at == self.next.begun_at
+    }
+}
+
+impl PaymentState {
+    /// Whether an attempt that is so is never due: it has ended, or waits for a person.
+    pub const fn rests(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } | Self::Review { .. } => true,
+            Self::Preparing
+            | Self::Confirming(_)
+            | Self::Unresolved(_)
+            | Self::Fencing { .. }
+            | Self::Abandoning(_) => false,
+        }
     }
 }
 
