@@ -17,13 +17,13 @@ use crate::ports::order_repository::Renewing;
 use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, ListedCharge, ListedStanding, Sighting};
 
 /// How much earlier than an attempt began its charges are looked for: clocks differ.
-const MARGIN: Duration = Duration::from_hours(1);
+const MARGIN: Duration = IdempotencyKey::CLOCK_SKEW;
 
 impl ProcessPayment {
     /// Gives up an attempt whose outcome stays unknown: has its charge made impossible, then begins the next.
     pub(crate) async fn abandon(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
         let abandoning = payment.abandoning();
-        self.park(&abandoning.clone().with(evidence)).await?;
+        self.park_briefly(&abandoning.clone().with(evidence)).await?;
         self.give_up(&abandoning.payment).await
     }
 
@@ -85,17 +85,16 @@ impl ProcessPayment {
         }
     }
 
-    /// The object that this attempt made without our learning its name, if the gateway's list has one.
-    ///
-    /// # Errors
-    /// [`GatewayError`]; nothing is known then.
-    pub(crate) async fn found_on_list(&self, payment: &Payment) -> Result<Option<ProviderToken>, GatewayError> {
-        if !self.gateway.capabilities().lists {
-            return Ok(None);
+    /// Takes note of the object that this attempt made, and looks at it at once.
+    pub(crate) async fn learn(&self, payment: &Payment, reference: ProviderToken) -> Result<Settled, ProcessError> {
+        let found = payment.found(reference);
+        self.park_briefly(&found).await?;
+        let mut evidence = Evidence::default();
+        match self.gateway.look_up(&found.payment, &mut evidence.exchanges).await {
+            Ok(Sighting::Answered(charge)) => self.conclude(&found.payment, charge, evidence).await,
+            Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.park(&found.with(evidence)).await,
+            Err(trouble) => self.wait_out(&found.payment, trouble, evidence).await,
         }
-        let charges = self.charges_of(payment).await?;
-        let own = charges.into_iter().find(|charge| charge.attempt == payment.attempt);
-        Ok(own.map(|charge| charge.reference))
     }
 
     /// Everything that the gateway made for the order since this attempt began, oldest first.
@@ -138,7 +137,7 @@ impl ProcessPayment {
         let reference = charge.reference.clone();
         if charge.attempt == payment.attempt {
             let found = payment.found(reference);
-            self.park(&found.clone().with(evidence)).await?;
+            self.park_briefly(&found.clone().with(evidence)).await?;
             return self.look_at(&found.payment).await;
         }
         let renewal = payment.continued_as(charge.attempt, reference, charge.made_at).with(evidence);
