@@ -7,16 +7,17 @@ use async_trait::async_trait;
 use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
-use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::columns::{column, into_journal};
 use crate::adapters::postgres::load::{Loaded, latest};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{OrderRow, PaymentRow};
+use crate::domain::attempt::Attempt;
 use crate::domain::payment::{ChargeFlow, Payment};
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, RepositoryError, UNATTENDED_AFTER};
+use crate::ports::order_repository::{Begun, JournalEntry, RepositoryError, UNATTENDED_AFTER};
 
 /// An order and its first attempt for each element of the arrays that [`Begin::insert`] binds.
 macro_rules! input {
@@ -38,6 +39,14 @@ macro_rules! attempt_columns {
     () => {
         "attempt, state, flow, payment_method, customer, begun_at, armed_at, due_at, \
          event_id, correlation_id, traceparent, requested_at"
+    };
+}
+
+/// What the journal is told of an attempt that has begun: nothing was sent for it yet.
+macro_rules! begun_columns {
+    () => {
+        "RETURNING order_id, $17::text AS subject, version, state, \
+            NULL::text AS exchanges, NULL::text AS actor, NULL::text AS note"
     };
 }
 
@@ -99,11 +108,16 @@ impl Begin {
                 SELECT id, customer_email, total_amount::numeric, currency, 'PENDING', now(), now() FROM input
                 ON CONFLICT (id) DO NOTHING
                 RETURNING id
-            ) INSERT INTO payments (order_id, ",
+            ), begun AS (
+                INSERT INTO payments (order_id, ",
             attempt_columns!(),
             ") SELECT id, ",
             attempt_columns!(),
-            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE RETURNING order_id"
+            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE ",
+            begun_columns!(),
+            ") ",
+            into_journal!("begun"),
+            " RETURNING order_id"
         );
         self.insert(STATEMENT, firsts).await
     }
@@ -111,13 +125,18 @@ impl Begin {
     /// Stores the first attempts of orders that were saved without one.
     async fn store_attempts(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
         const STATEMENT: &str = concat!(
-            "INSERT INTO payments (order_id, ",
+            "WITH begun AS (
+                INSERT INTO payments (order_id, ",
             attempt_columns!(),
             ") SELECT id, ",
             attempt_columns!(),
             " FROM ",
             input!(),
-            " ON CONFLICT (order_id, attempt) DO NOTHING RETURNING order_id"
+            " ON CONFLICT (order_id, attempt) DO NOTHING ",
+            begun_columns!(),
+            ") ",
+            into_journal!("begun"),
+            " RETURNING order_id"
         );
         self.insert(STATEMENT, firsts).await
     }
@@ -140,6 +159,7 @@ impl Begin {
             .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
             .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
             .bind(column(firsts, |first| first.payment.requested_at))
+            .bind(JournalEntry::subject_of_payment(Attempt::FIRST))
             .fetch_all(&self.pool)
             .await?;
         Ok(stored.into_iter().collect())
