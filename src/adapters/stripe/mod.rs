@@ -17,11 +17,13 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
+mod class;
 mod classify;
 mod client;
 mod currency;
 mod declines;
 mod gateway;
+mod journal;
 mod observation;
 mod rate;
 mod wire;
