@@ -104,7 +104,7 @@ async fn change(store: &Store, settings: &Settings, close: bool, person: &Person
     let now = SystemClock.now();
     let changed = change_by_hand(&*store.gates, gateway, close, &person.actor, &person.reason, now).await?;
     if !changed {
-        eprintln!("nothing was changed: it is so already");
+        eprintln!("nothing was changed: it {} already", if close { "was closed by hand" } else { "was open" });
     }
     println!("{}", told(gateway, &store.gates.gate(gateway).await?));
     Ok(ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ use crate::ports::store::Store;
 /// Look at every payment that waits, then compare the gateway's charges with the orders here, both ways.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments reconcile --dry-run\n  order-payments reconcile --since 2026-01-31T12:00:00Z --json\n\nWhat can be repaired by looking again is looked at again, charges that nobody will make are canceled, and\ncontradictions are kept for `order-payments review list`. It may run beside the service, and be repeated.\n\nExit codes: 0 nothing was found, 1 could not, 4 there are findings."
+    after_help = "Examples:\n  order-payments reconcile --dry-run\n  order-payments reconcile --since 2026-01-31T12:00:00Z --json\n\nWhat can be repaired by looking again is looked at again, charges that nobody will make are canceled, and\ncontradictions are kept for `order-payments review list`. It may run beside the service, and be repeated.\n\nExit codes: 0 nothing was found that is not ended, 1 could not, 4 there are findings. A dry run cannot tell\nwhich findings a person has ended, and tells them all."
 )]
 pub(crate) struct Args {
     /// From when on to compare: a time back from now, as 2h, or a moment as 2026-01-31T12:00:00Z; without it
@@ -46,6 +46,8 @@ struct Report {
     due: Option<DueView>,
     waiting: WaitingView,
     compared: ComparedView,
+    /// Findings that were seen again and that a person has ended before.
+    ended_before: usize,
     findings_by_kind: BTreeMap<&'static str, usize>,
     findings: Vec<FindingView>,
 }
@@ -82,8 +84,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         deployment::pass_gate(store, &use_cases, settings).await?;
         (Some(look_at_due(store, &use_cases, settings.reconcile.batch_size).await?), Effect::Repair)
     };
-    let swept = compared(&use_cases, since, effect).await?;
-    let report = Report::of(since, due, store.orders.waiting().await?, &swept);
+    let mut swept = compared(&use_cases, since, effect).await?;
+    let seen = swept.findings.len();
+    if effect == Effect::Repair {
+        swept.findings = open_of(swept.findings, store).await?;
+    }
+    let report = Report::of(since, due, store.orders.waiting().await?, &swept, seen);
     if args.json {
         print::json(&report)?;
     } else {
@@ -118,8 +124,20 @@ async fn compared(use_cases: &UseCases, since: Timestamp, effect: Effect) -> any
     Ok(swept)
 }
 
+/// Those findings that no person has ended; the others stay as they are.
+async fn open_of(findings: Vec<Finding>, store: &Store) -> anyhow::Result<Vec<Finding>> {
+    let mut open = Vec::new();
+    for finding in findings {
+        let of_order = store.findings.findings_of(&finding.order_id).await?;
+        if of_order.iter().any(|stored| stored.id() == finding.id()) {
+            open.push(finding);
+        }
+    }
+    Ok(open)
+}
+
 impl Report {
-    fn of(since: Timestamp, due: Option<Reconciled>, waiting: Waiting, swept: &Swept) -> Self {
+    fn of(since: Timestamp, due: Option<Reconciled>, waiting: Waiting, swept: &Swept, seen: usize) -> Self {
         let mut findings_by_kind = BTreeMap::new();
         for finding in &swept.findings {
             *findings_by_kind.entry(finding.kind.as_str()).or_default() += 1;
@@ -135,6 +153,7 @@ impl Report {
                 looked_at_again: swept.looked_at,
                 orphans: swept.orphans,
             },
+            ended_before: seen - swept.findings.len(),
             findings_by_kind,
             findings: swept.findings.iter().map(FindingView::of).collect(),
         }
@@ -143,7 +162,7 @@ impl Report {
 
 fn told(report: &Report, findings: &[Finding]) -> String {
     let Report { compared, waiting, .. } = report;
-    let mut table = print::table(&["", "count"]);
+    let mut table = print::table(&["what", "count"]);
     if let Some(due) = &report.due {
         table.add_row(["payments that were due".to_owned(), due.looked_at.to_string()]);
         table.add_row(["  settled by that".to_owned(), due.settled.to_string()]);
@@ -165,6 +184,9 @@ fn told(report: &Report, findings: &[Finding]) -> String {
     table.add_row(["findings".to_owned(), findings.len().to_string()]);
     for (kind, count) in &report.findings_by_kind {
         table.add_row([format!("  {kind}"), count.to_string()]);
+    }
+    if report.ended_before > 0 {
+        table.add_row(["  ended by a person before".to_owned(), report.ended_before.to_string()]);
     }
     let dry = if report.dry_run { " (dry run: nothing was changed)" } else { "" };
     let mut told = format!("compared since {}{dry}\n{table}", report.since);

@@ -51,10 +51,22 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let (adapters, use_cases) = deployment::open(settings).await?;
-    let refund = match taken_down(args, &adapters, &use_cases).await {
-        Ok(Some(refund)) => refund,
-        Ok(None) => return Ok(ExitCode::FAILURE),
-        Err(error) => return refused(error),
+    let id = args.refund_id.unwrap_or_else(|| RefundId::from_uuid(Uuid::new_v4()));
+    let refund = match adapters.store.refunds.refund(id).await? {
+        Some(stored) if is_same(args, &stored) => {
+            eprintln!("it was taken down before; nothing was added");
+            stored
+        }
+        Some(stored) => {
+            let Refund { amount, order_id, .. } = stored;
+            eprintln!("order-payments: refund {id} is one of {amount} of order {order_id}; nothing was done");
+            return Ok(ExitCode::from(exit::REFUSED));
+        }
+        None => match taken_down(args, id, &adapters, &use_cases).await {
+            Ok(Some(refund)) => refund,
+            Ok(None) => return Ok(ExitCode::FAILURE),
+            Err(error) => return refused(error),
+        },
     };
     let refund = match args.wait {
         Some(patience) => followed(&*adapters.store.refunds, refund, patience).await?,
@@ -68,12 +80,18 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     Ok(args.wait.map_or(ExitCode::SUCCESS, |patience| judged(&refund, patience)))
 }
 
-/// The refund as it is stored, by this call or before; `None` where the person has thought better of it.
-async fn taken_down(args: &Args, adapters: &Adapters, use_cases: &UseCases) -> anyhow::Result<Option<Refund>> {
-    let id = args.refund_id.unwrap_or_else(|| RefundId::from_uuid(Uuid::new_v4()));
-    if let Some(stored) = adapters.store.refunds.refund(id).await? {
-        return same(args, stored).map(Some);
-    }
+/// Whether a stored refund is the one that is asked for.
+fn is_same(args: &Args, stored: &Refund) -> bool {
+    stored.order_id == args.order_id && args.amount.is_none_or(|amount| amount == stored.amount.amount())
+}
+
+/// The refund once it is stored; `None` where the person has thought better of it.
+async fn taken_down(
+    args: &Args,
+    id: RefundId,
+    adapters: &Adapters,
+    use_cases: &UseCases,
+) -> anyhow::Result<Option<Refund>> {
     let (amount, question) = terms(args, &adapters.store).await?;
     if !args.consent.to(&question)? {
         return Ok(None);
@@ -91,21 +109,6 @@ async fn taken_down(args: &Args, adapters: &Adapters, use_cases: &UseCases) -> a
         eprintln!("refund {id} was taken down, but the reason for it could not be kept: {error:#}");
     }
     Ok(Some(refund))
-}
-
-/// The refund of that name that is stored, where it is the one that is asked for.
-fn same(args: &Args, stored: Refund) -> anyhow::Result<Refund> {
-    let is_same_amount = args.amount.is_none_or(|amount| amount == stored.amount.amount());
-    if stored.order_id == args.order_id && is_same_amount {
-        eprintln!("it was taken down before; nothing was added");
-        return Ok(stored);
-    }
-    anyhow::bail!(
-        "refund {} is one of {} of order {}: take another --refund-id, nothing was done",
-        stored.id,
-        stored.amount,
-        stored.order_id
-    )
 }
 
 /// How much it is, and what to ask the person.

@@ -53,17 +53,13 @@ pub(crate) fn table(findings: &[Finding]) -> Table {
 /// What a person may do; once done, `review resolve --finding` ends it.
 const fn what_to_do(kind: FindingKind) -> &'static str {
     match kind {
-        FindingKind::ChargedNotPaid => {
-            "where the order waits, end its review; where it has FAILED, see that its refund goes through"
-        }
-        FindingKind::PaidNotCharged => {
-            "look the charge up at the gateway; if there is none, the order was never paid for: tell the order service"
-        }
-        FindingKind::ChargedTwice => "compare both charges at the gateway, and give one of them back there",
-        FindingKind::AmountDiffers => "compare the charge with the order, and give the difference back at the gateway",
+        FindingKind::ChargedNotPaid => "end the order's review where it waits; else see that the charge goes back",
+        FindingKind::PaidNotCharged => "look for the charge at the gateway; without one the order was never paid for",
+        FindingKind::ChargedTwice => "give the charge that did not pay the order back at the gateway",
+        FindingKind::AmountDiffers => "give the difference, or all of it, back at the gateway",
         FindingKind::UnknownOrder => {
-            "find out who made the charge; if nobody is owed anything, give it back at the gateway"
+            "find out who made the charge; give it back at the gateway if it is owed to nobody"
         }
-        FindingKind::RefundDiffers => "compare the refunds at the gateway with `order-payments refunds ORDER_ID`",
+        FindingKind::RefundDiffers => "compare the gateway's refunds with `order-payments refunds ORDER_ID`",
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn table(entries: &[JournalEntry]) -> Table {
         let sent: Vec<String> = exchanges(&entry.evidence).iter().map(sentence).collect();
         table.add_row([
             to_the_millisecond(entry.recorded_at),
-            entry.subject.clone(),
+            shortened(&entry.subject),
             entry.state.clone(),
             who_and_why(&entry.evidence),
             sent.join("\n"),
@@ -55,8 +55,16 @@ pub(crate) fn table(entries: &[JournalEntry]) -> Table {
     table
 }
 
+/// A refund's name is told by its beginning; the whole is in the table of refunds and in JSON.
+fn shortened(subject: &str) -> String {
+    match subject.split_once('/') {
+        Some(("refund", name)) => format!("refund/{}…", name.chars().take(8).collect::<String>()),
+        _ => subject.to_owned(),
+    }
+}
+
 /// `ada: the goods came back`.
-pub(crate) fn who_and_why(evidence: &RecordedEvidence) -> String {
+fn who_and_why(evidence: &RecordedEvidence) -> String {
     let both = [evidence.actor.as_deref(), evidence.note.as_deref()];
     both.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
@@ -122,6 +130,12 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_is_told_by_the_beginning_of_its_name() {
+        assert_eq!(shortened("refund/6f0c2ab1-4d5e-4f60-8a7b-9c0d1e2f3a4b"), "refund/6f0c2ab1…");
+        assert_eq!(shortened("payment/12"), "payment/12");
+    }
+
+    #[test]
     fn the_table_has_a_row_for_each_entry() {
         let by_ada = RecordedEvidence {
             actor: Some("ada".to_owned()),
@@ -132,12 +146,12 @@ mod tests {
             sent(r#"[{"operation":"prepare","status":200,"class":"unconfirmed","request_id":"req_1","took_ms":9}]"#);
         let entries = [entry("CONFIRMING", prepared), entry("SUCCEEDED", by_ada)];
         let expected = "\
-┌──────────────────────────┬───────────┬────────────┬────────────────────────────────────────┬──────────────────────────────────────────────────────┐
-│ when                     ┆ whose     ┆ became     ┆ by, why                                ┆ sent to the gateway                                  │
-╞══════════════════════════╪═══════════╪════════════╪════════════════════════════════════════╪══════════════════════════════════════════════════════╡
-│ 2026-01-01T00:00:00.123Z ┆ payment/1 ┆ CONFIRMING ┆                                        ┆ prepare 200, taken for unconfirmed (req_1, 9 ms)     │
-│ 2026-01-01T00:00:00.123Z ┆ payment/1 ┆ SUCCEEDED  ┆ ada: the bank says that it was charged ┆                                                      │
-└──────────────────────────┴───────────┴────────────┴────────────────────────────────────────┴──────────────────────────────────────────────────────┘";
+┌──────────────────────────┬───────────┬────────────┬────────────────────────────────────────┬──────────────────────────────────────────────────┐
+│ when                     ┆ whose     ┆ became     ┆ by, why                                ┆ sent to the gateway                              │
+╞══════════════════════════╪═══════════╪════════════╪════════════════════════════════════════╪══════════════════════════════════════════════════╡
+│ 2026-01-01T00:00:00.123Z ┆ payment/1 ┆ CONFIRMING ┆                                        ┆ prepare 200, taken for unconfirmed (req_1, 9 ms) │
+│ 2026-01-01T00:00:00.123Z ┆ payment/1 ┆ SUCCEEDED  ┆ ada: the bank says that it was charged ┆                                                  │
+└──────────────────────────┴───────────┴────────────┴────────────────────────────────────────┴──────────────────────────────────────────────────┘";
         assert_eq!(table(&entries).to_string(), expected);
     }
 }

@@ -62,21 +62,20 @@ impl RefundView {
 
 /// A row for each refund.
 pub(crate) fn table(refunds: &[Refund]) -> Table {
-    let mut table = print::table(&["refund", "amount", "state", "asked for", "by", "charge", "at the gateway", "note"]);
+    let mut table = print::table(&["refund", "amount", "state", "asked for, by", "charge, its refund", "note"]);
     for refund in refunds {
         let view = RefundView::of(refund);
+        let asked_for = print::to_the_second(refund.requested_at);
         table.add_row([
             view.refund_id,
             refund.amount.to_string(),
             view.state.to_owned(),
-            print::to_the_second(refund.requested_at),
-            view.requested_by,
-            view.payment_reference,
-            view.refund_reference.unwrap_or_default(),
+            format!("{asked_for}\n{}", view.requested_by),
+            format!("{}\n{}", view.payment_reference, view.refund_reference.unwrap_or_default()),
             view.failure.map(|failure| format!("{}: {}", failure.code, failure.message)).unwrap_or_default(),
         ]);
     }
-    print::narrow(&mut table, 7);
+    print::narrow(&mut table, 5);
     table
 }
 
