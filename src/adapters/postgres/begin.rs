@@ -67,6 +67,7 @@ pub(in crate::adapters::postgres) struct Asked {
 struct First {
     order: OrderRow,
     payment: PaymentRow,
+    due: Timestamp,
 }
 
 #[async_trait]
@@ -81,7 +82,7 @@ impl Step for Begin {
     }
 
     async fn execute(&self, batch: &[Arc<Asked>]) -> Result<Vec<Result<Begun, RepositoryError>>, DatabaseFault> {
-        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first)).collect();
+        let firsts: Vec<_> = batch.iter().map(|asked| First::of(asked)).collect();
         let new = self.store_new(&firsts).await?;
         let mut met = self.meet(batch, &new).await?;
         let answer = |asked: &Arc<Asked>| {
@@ -154,7 +155,7 @@ impl Begin {
             .bind(column(firsts, |first| first.payment.customer.as_deref()))
             .bind(column(firsts, |first| first.payment.begun_at))
             .bind(column(firsts, |first| first.payment.state.armed_at))
-            .bind(column(firsts, |first| Moment(first.payment.begun_at.0.plus(UNATTENDED_AFTER))))
+            .bind(column(firsts, |first| Moment(first.due)))
             .bind(column(firsts, |first| first.payment.event_id.as_deref()))
             .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
             .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
@@ -177,7 +178,7 @@ impl Begin {
         };
         let saved: Vec<_> = old.iter().filter(lacks_attempt).collect();
         if !saved.is_empty() {
-            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first)).collect();
+            let firsts: Vec<_> = saved.iter().map(|asked| First::of(asked)).collect();
             self.store_attempts(&firsts).await?;
             let ids: Vec<_> = saved.iter().map(|asked| Self::key(asked)).collect();
             met.extend(latest(&self.pool, &ids).await?);
@@ -194,7 +195,8 @@ impl Asked {
 }
 
 impl First {
-    fn of(payment: &Payment) -> Self {
-        Self { order: OrderRow::of(payment.order()), payment: PaymentRow::of(payment) }
+    fn of(asked: &Asked) -> Self {
+        let (order, payment) = (OrderRow::of(asked.first.order()), PaymentRow::of(&asked.first));
+        Self { order, payment, due: asked.now.plus(UNATTENDED_AFTER) }
     }
 }
