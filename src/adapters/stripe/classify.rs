@@ -128,8 +128,9 @@ fn told(answer: &Answer, error: &ApiError<'_>, asked: &Asked<'_>) -> Class {
         400 if error.code() == PROVIDER_TIMEOUT => Class::Unknown(detail()),
         400 | 404 => match (rejected(answer.status, error, asked), asked.reference()) {
             (Some(reason), _) => not_taken(error, asked, reason, detail),
-            // Ours, and not there: another account or mode, or lost. Never a proof that nothing was charged.
-            (None, Some(_)) if answer.status == 404 => Class::Configuration(detail()),
+            // Ours, and not there: another account, or lost. Never a proof that nothing was charged, and no reason
+            // to close the gate: the probe would open it, and this order close it again.
+            (None, Some(_)) if answer.status == 404 => Class::Quarantine(detail()),
             (None, _) => malformed(error, detail),
         },
         429 => retry(true),

@@ -288,7 +288,7 @@ fn a_refusal_of_this_order_is_final_where_nothing_was_made_and_a_decline_where_s
     }
     assert_eq!(name(&one_step(answer(400, &about("payment_method_provider_timeout", "")))), "unknown");
     let gone = about("resource_missing", "intent");
-    assert_eq!(name(&two_step(answer(404, &gone))), "configuration", "our own intent, and not there");
+    assert_eq!(name(&two_step(answer(404, &gone))), "quarantine", "our own intent, and not there");
 }
 
 #[test]
