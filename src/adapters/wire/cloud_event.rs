@@ -180,7 +180,7 @@ fn attribute(bytes: &[u8]) -> Option<String> {
     lawful.then(|| text.to_owned())
 }
 
-/// A moment of RFC 3339, with its offset from UTC.
+/// The moment that RFC 3339 text tells, if it is that.
 pub fn moment(bytes: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(bytes).ok()?;
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;

@@ -31,7 +31,7 @@ impl ProcessPayment {
     pub(crate) async fn give_up(&self, abandoning: &Payment) -> Result<Settled, ProcessError> {
         let mut evidence = Evidence::default();
         let canceled = match abandoning.reference() {
-            Some(reference) => self.gateway.cancel(abandoning, reference, &mut evidence.exchanges).await,
+            Some(reference) => self.cancel(abandoning, reference, &mut evidence).await,
             None => Ok(Cancellation::Canceled), // What it has made, if anything, is found on the list.
         };
         match canceled {
@@ -46,6 +46,10 @@ impl ProcessPayment {
     /// For an attempt that is PREPARING or ABANDONING: none of its own charges is under way.
     pub(crate) async fn retrace(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         if !self.gateway.capabilities().lists {
+            // Under the same key it is the same object, whoever made it.
+            if self.may_go_on(payment) {
+                return self.advance(payment, evidence).await;
+            }
             let finding = "it may have been charged before, and the gateway cannot list its charges".to_owned();
             return self.review(payment, finding, evidence).await;
         }
@@ -68,7 +72,7 @@ impl ProcessPayment {
             if goes_on && charge.attempt == payment.attempt {
                 continue;
             }
-            match self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence.exchanges).await {
+            match self.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence).await {
                 Ok(Cancellation::Canceled) => {}
                 Ok(Cancellation::Succeeded(_)) => return self.take_up(payment, charge, evidence).await,
                 Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
@@ -83,6 +87,19 @@ impl ProcessPayment {
             None if goes_on => self.advance(payment, evidence).await,
             None => self.renew(payment, latest.max(payment.attempt).next(), evidence).await,
         }
+    }
+
+    async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        evidence: &mut Evidence,
+    ) -> Result<Cancellation, GatewayError> {
+        if !self.gateway.capabilities().cancels {
+            let detail = format!("{reference} is open, and the gateway cannot make sure that no charge follows");
+            return Err(GatewayError::Contradiction { detail });
+        }
+        self.gateway.cancel(payment, reference, &mut evidence.exchanges).await
     }
 
     /// Takes note of the object that this attempt made, and looks at it at once.
