@@ -4,6 +4,7 @@
 //! of the simulated provider.
 
 mod bad_input;
+mod commands;
 mod main_job;
 mod operation;
 
