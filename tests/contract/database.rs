@@ -7,8 +7,12 @@ use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::Config;
 use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::adapters::system::SystemClock;
+use order_payments::ports::finding_repository::FindingRepository;
+use order_payments::ports::gate_repository::GateRepository;
 use order_payments::ports::order_repository::OrderRepository;
 use order_payments::ports::outbox::Outbox;
+use order_payments::ports::position_repository::PositionRepository;
+use order_payments::ports::refund_repository::RefundRepository;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
@@ -36,9 +40,15 @@ pub(crate) enum Database {
 }
 
 /// What the clauses are tried on.
-pub(crate) trait Store: OrderRepository + Outbox {}
+pub(crate) trait Store:
+    OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+{
+}
 
-impl<T: OrderRepository + Outbox> Store for T {}
+impl<T> Store for T where
+    T: OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+{
+}
 
 impl Database {
     pub(crate) async fn create(kind: Kind) -> Self {

@@ -2,10 +2,18 @@
 
 mod database;
 pub(crate) mod event_publisher;
+mod findings;
+mod gates;
+mod journal;
+mod lists;
+mod money_races;
 mod order_repository;
 mod outbox;
 mod payment_gateway;
+mod positions;
 mod races;
+mod refunds;
+mod renewal;
 mod samples;
 mod start;
 mod waiting;

@@ -67,7 +67,7 @@ impl KafkaEventPublisher {
                 self.commit(producer).await?;
                 Ok(published)
             }
-            Err(problem) => Err(abort(producer, judge(producer, &problem)).await),
+            Err(problems) => Err(abort(producer, judge_all(producer, &problems)).await),
         }
     }
 
@@ -107,7 +107,7 @@ impl EventPublisher for KafkaEventPublisher {
                 discard(Some(producer)).await;
                 Err(match failure {
                     Failure::Fenced => PublishError::Fenced,
-                    Failure::Aborted(detail) | Failure::Doubt(detail) => PublishError::NotPublished { detail },
+                    other => not_published(other.detail()),
                 })
             }
             Err(failure) => Err(not_published(failure.detail())),
@@ -137,6 +137,10 @@ impl EventPublisher for KafkaEventPublisher {
                 *slot = Some(producer);
                 Err(PublishError::NotPublished { detail })
             }
+            Err(Failure::Refused(detail)) => {
+                *slot = Some(producer);
+                Err(PublishError::Refused { detail })
+            }
             Err(Failure::Doubt(detail)) => {
                 discard(Some(producer)).await;
                 Err(PublishError::InDoubt { detail })
@@ -153,6 +157,8 @@ impl EventPublisher for KafkaEventPublisher {
 enum Failure {
     /// Nothing is visible and the producer can go on.
     Aborted(String),
+    /// The same, and some event's data is to blame.
+    Refused(String),
     /// Something may be visible, or the producer cannot go on: a take-over finds out.
     Doubt(String),
     /// Another producer of this name is at work.
@@ -162,14 +168,14 @@ enum Failure {
 impl Failure {
     fn doubtful(self) -> Self {
         match self {
-            Self::Aborted(detail) => Self::Doubt(detail),
+            Self::Aborted(detail) | Self::Refused(detail) => Self::Doubt(detail),
             other => other,
         }
     }
 
     fn detail(self) -> String {
         match self {
-            Self::Aborted(detail) | Self::Doubt(detail) => detail,
+            Self::Aborted(detail) | Self::Refused(detail) | Self::Doubt(detail) => detail,
             Self::Fenced => "fenced".to_owned(),
         }
     }
@@ -177,11 +183,14 @@ impl Failure {
 
 /// Sends all of a batch and waits for every answer. Waiting here, not in the commit, matters:
 /// librdkafka's flush looks at the clock in steps of 100 ms.
+///
+/// # Errors
+/// All that went wrong: one event's data is refused, and others fail because of it in other words.
 async fn send_all(
     producer: &TransactionalProducer,
     topic: &str,
     batch: &[OutcomeEvent],
-) -> Result<Vec<Published>, KafkaError> {
+) -> Result<Vec<Published>, Vec<KafkaError>> {
     let mut deliveries = Vec::with_capacity(batch.len());
     for event in batch {
         let headers = event
@@ -189,15 +198,19 @@ async fn send_all(
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         let record = FutureRecord::to(topic).key(event.order_id.as_str()).payload(&event.payload).headers(headers);
-        deliveries.push(producer.send_result(record).map_err(|(problem, _)| problem)?);
+        deliveries.push(producer.send_result(record).map_err(|(problem, _)| vec![problem])?);
     }
-    let answers = join_all(deliveries).await;
-    let positions = answers.into_iter().zip(batch).map(|(answer, event)| match answer {
-        Ok(Ok(at)) => Ok(Published { event_id: event.id, partition: at.partition, offset: at.offset }),
-        Ok(Err((problem, _))) => Err(problem),
-        Err(_) => Err(KafkaError::Canceled),
-    });
-    positions.collect()
+    let (mut published, mut problems) = (Vec::with_capacity(batch.len()), Vec::new());
+    for (answer, event) in join_all(deliveries).await.into_iter().zip(batch) {
+        match answer {
+            Ok(Ok(at)) => {
+                published.push(Published { event_id: event.id, partition: at.partition, offset: at.offset });
+            }
+            Ok(Err((problem, _))) => problems.push(problem),
+            Err(_) => problems.push(KafkaError::Canceled),
+        }
+    }
+    if problems.is_empty() { Ok(published) } else { Err(problems) }
 }
 
 /// Commits once the client's own books say that nothing is on its way. A delivery is told a moment before
@@ -216,10 +229,31 @@ async fn abort(producer: &TransactionalProducer, failure: Failure) -> Failure {
         return failure;
     }
     match call(producer, |producer| producer.abort_transaction(CALL_TIMEOUT)).await {
+        Ok(Ok(())) if matches!(failure, Failure::Refused(_)) => failure,
         Ok(Ok(())) => Failure::Aborted(failure.detail()),
         Ok(Err(problem)) => judge(producer, &problem).doubtful(),
         Err(watchdog) => watchdog,
     }
+}
+
+/// What the errors of a batch say: a refusal of its data comes with others that follow from it.
+fn judge_all(producer: &TransactionalProducer, problems: &[KafkaError]) -> Failure {
+    let is_refusal = |problem: &&KafkaError| problem.rdkafka_error_code().is_some_and(is_refusal_of_data);
+    match (problems.iter().find(is_refusal), problems.first()) {
+        (Some(refusal), _) => match judge(producer, refusal) {
+            Failure::Aborted(detail) => Failure::Refused(detail),
+            worse => worse,
+        },
+        (None, Some(problem)) => judge(producer, problem),
+        (None, None) => Failure::Aborted("nothing was said to be wrong".to_owned()),
+    }
+}
+
+/// Whether a broker, or the client before it, does not take the record itself.
+fn is_refusal_of_data(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{InvalidMessageSize, InvalidRecord, InvalidTimestamp, MessageSizeTooLarge};
+
+    matches!(code, InvalidMessageSize | InvalidRecord | InvalidTimestamp | MessageSizeTooLarge)
 }
 
 /// What an error says, apart from the transaction's own state.

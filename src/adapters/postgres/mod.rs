@@ -5,23 +5,26 @@
 //! arm   ─► queue ─┤   one statement for all that waits
 //! settle─► queue ─┼──────────────────────────────────► pool ─► PostgreSQL
 //! park  ─► queue ─┘
-//! everything else: one statement a call
+//! everything else: one statement or one small transaction a call
 //! ```
 //!
-//! No transaction is open while another machine is called: every step is one statement that commits
-//! itself. Whatever else reads the tables meanwhile waits for nothing.
+//! No transaction is open while another machine is called: every step of a payment is one statement that
+//! commits itself. Whatever else reads the tables meanwhile waits for nothing.
 
 mod arm;
 mod begin;
 mod columns;
 mod findings;
 mod gates;
+mod journal;
+mod lists;
 mod load;
 mod order_repository;
 mod outbox;
 mod park;
 mod positions;
 mod refunds;
+mod renew;
 mod settle;
 
 use std::time::Duration;
