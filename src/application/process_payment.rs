@@ -178,7 +178,10 @@ impl ProcessPayment {
                 self.wait_out(payment, GatewayError::Unknown { detail }, evidence).await
             }
             Ok(charge) => self.conclude(payment, charge, evidence).await,
-            Err(GatewayError::Unknown { .. }) if armed.is_resumed() && self.is_overdue(payment) => {
+            // What has no name cannot be canceled: it waits until its key is forgotten.
+            Err(GatewayError::Unknown { .. })
+                if armed.is_resumed() && payment.reference().is_some() && self.is_overdue(payment) =>
+            {
                 self.abandon(payment, evidence).await
             }
             Err(trouble) => self.wait_out(payment, trouble, evidence).await,
@@ -191,7 +194,7 @@ impl ProcessPayment {
     }
 
     /// Whether the outcome of this attempt has been unknown for long enough to give it up.
-    fn is_overdue(&self, payment: &Payment) -> bool {
+    pub(crate) fn is_overdue(&self, payment: &Payment) -> bool {
         let since = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);
         self.clock.now().since(since) >= self.policy.abandon_after
     }

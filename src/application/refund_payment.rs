@@ -24,6 +24,7 @@ use crate::domain::payment::PaymentState;
 use crate::domain::refund::{Refund, RefundId, RefundPurpose, RefundState, RefundStep};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
+use crate::ports::finding_repository::{Finding, FindingKind};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::payment_gateway::{GatewayError, PaymentGateway, Refunding};
 use crate::ports::refund_repository::{Advancing, Requesting};
@@ -224,12 +225,9 @@ impl RefundPayment {
         Ok(())
     }
 
-    /// The gateway once had it, and has it no more: that is for a person.
+    /// The gateway once had it, and has it no more.
     async fn lost(&self, refund: &Refund, evidence: Evidence) -> Result<(), RepositoryError> {
-        tracing::error!(
-            order.id = %refund.order_id, refund.id = %refund.id,
-            "a refund of order {} is no longer known to the gateway", refund.order_id
-        );
+        self.report(refund, "the gateway had taken a refund and no longer knows it").await?;
         self.advance(&refund.unchanged().with(evidence), Some(self.later(refund))).await.map(drop)
     }
 
@@ -240,7 +238,27 @@ impl RefundPayment {
         evidence: Evidence,
     ) -> Result<(), RepositoryError> {
         tracing::warn!(order.id = %refund.order_id, refund.id = %refund.id, %trouble, "a refund waits for the gateway");
+        if let GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } = trouble {
+            self.report(refund, &format!("the gateway does not take a refund: {detail}")).await?;
+        }
         self.advance(&refund.unchanged().with(evidence), Some(self.later(refund))).await.map(drop)
+    }
+
+    /// Leaves a refund that does not go its way to a person, who is told once.
+    async fn report(&self, refund: &Refund, detail: &str) -> Result<(), RepositoryError> {
+        let finding = Finding {
+            kind: FindingKind::RefundDiffers,
+            order_id: refund.order_id.clone(),
+            reference: Some(refund.reference.clone()),
+            detail: format!("{detail} (refund {})", refund.id),
+            found_at: self.clock.now(),
+        };
+        if self.store.findings.report(&finding).await? {
+            tracing::error!(
+                order.id = %refund.order_id, refund.id = %refund.id, "order {} needs a person: {detail}", refund.order_id
+            );
+        }
+        Ok(())
     }
 
     async fn advance(&self, step: &RefundStep, due: Option<Timestamp>) -> Result<Advancing, RepositoryError> {

@@ -8,7 +8,7 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::request::Operation as Request;
 use crate::application::reconcile::NEXT_LOOK_AFTER;
 use crate::application::tests::stage::{
-    Cut, FIRST_LOOK_AFTER, FLOWS, START, Stage, Step, declined, order, reason, request, request_with,
+    Cut, FIRST_LOOK_AFTER, FLOWS, PROBE_INTERVAL, START, Stage, Step, declined, order, reason, request, request_with,
 };
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::OrderStatus;
@@ -138,6 +138,11 @@ async fn a_gateway_that_takes_no_request_fails_no_order() {
         stage.provider.inject(fault);
         assert!(matches!(stage.service.handle(&request()).await, Err(ProcessError::Gateway { .. })));
         assert_eq!(stage.status().await, OrderStatus::Pending);
+        // Where it refused us the gate is closed until a probe is let in.
+        for _ in 0..2 {
+            stage.keeper.round().await.expect("memory answers");
+            stage.clock.advance(PROBE_INTERVAL);
+        }
         stage.service.handle(&request()).await.expect("the gateway is back");
         stage.assert_settled(OrderStatus::Paid).await;
     }

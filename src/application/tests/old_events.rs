@@ -127,13 +127,8 @@ async fn an_order_that_the_topic_tells_as_paid_and_nobody_charged_waits_for_a_pe
 async fn two_charges_of_one_order_are_found_and_left_to_a_person() {
     let first = Stage::new(ChargeFlow::TwoStep);
     first.service.handle(&request()).await.expect("nothing fails");
-    // An order service of its own making has charged the same order with other keys.
     let attempt = first.stored().await.payment.expect("it was begun").attempt.next();
-    let second = crate::domain::payment::Payment::first(request().into(), ChargeFlow::TwoStep, START).at(attempt);
-    let mut sent = Vec::new();
-    let prepared = first.gateway.prepare(&second, &mut sent).await.expect("it answers");
-    let crate::ports::payment_gateway::Preparation::Prepared(reference) = prepared else { panic!("prepared") };
-    first.gateway.charge(&second.armed(reference, START), &mut sent).await.expect("it answers");
+    first.charged_elsewhere(attempt);
     first.clock.advance(Duration::from_hours(1));
     let after = restored(&first, ChargeFlow::TwoStep);
     after.service.handle(&old(request())).await.expect("it waits");

@@ -12,6 +12,7 @@ use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::memory::payment_gateway::SimulatedGateway;
 use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::provider::{Provider, ProviderConfig};
+use crate::adapters::simulator::request::Request;
 use crate::adapters::wire::outcome::encode;
 use crate::application::gatekeeper::{GatePolicy, Gatekeeper};
 use crate::application::guarded_gateway::GuardedGateway;
@@ -20,6 +21,7 @@ use crate::application::reconcile::Reconcile;
 use crate::application::refund_payment::RefundPayment;
 use crate::application::review::Review;
 use crate::application::sweep::Sweep;
+use crate::domain::attempt::Attempt;
 use crate::domain::evidence::Evidence;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -261,6 +263,34 @@ impl Stage {
         self.orders.inner.adopt("outcomes", &found, &[]).await.expect("memory answers");
     }
 
+    /// Someone charges the order behind our back, with keys of their own; the name of that charge.
+    pub(crate) fn charged_elsewhere(&self, attempt: Attempt) -> ProviderToken {
+        self.made_elsewhere(attempt, "&confirm=true&off_session=true&error_on_requires_action=true")
+    }
+
+    /// Someone makes an object for the order behind our back, and leaves it at that; its name.
+    pub(crate) fn prepared_elsewhere(&self, attempt: Attempt) -> ProviderToken {
+        self.made_elsewhere(attempt, "")
+    }
+
+    fn made_elsewhere(&self, attempt: Attempt, and: &str) -> ProviderToken {
+        let body = format!(
+            "amount=1250&currency=eur&payment_method=pm_card_visa\
+             &metadata[order_id]=ord_1&metadata[attempt]={}{and}",
+            attempt.number()
+        );
+        let reply = self.provider.handle(&Request::post("/v1/payment_intents", &body, Some("elsewhere")));
+        let answer = reply.answer.expect("it is answered");
+        let intent: serde_json::Value = serde_json::from_slice(&answer.body).expect("it is JSON");
+        intent["id"].as_str().expect("it has a name").parse().expect("a token")
+    }
+
+    /// A sweep over this stage's store and the gateway of another.
+    pub(crate) fn sweep_before(&self, other: &Self) -> Sweep {
+        let (store, gateway, clock) = (self.store.clone(), Arc::clone(&other.gateway), self.clock.clone());
+        Sweep::new(store, gateway, clock, Arc::clone(&self.service), Arc::clone(&self.reconcile))
+    }
+
     pub(crate) async fn status(&self) -> OrderStatus {
         self.stored().await.order.status()
     }
@@ -293,6 +323,13 @@ impl Stage {
             }
         }
         panic!("still {} under {:?} after {limit} steps of {step:?}", self.state().await, self.stored().await);
+    }
+
+    /// The order is PAID, by one charge.
+    pub(crate) async fn assert_paid(&self, id: &str) {
+        let stored = self.orders.find(&id.parse().expect("an id")).await.expect("memory answers");
+        assert_eq!(stored.expect("it is stored").order.status(), OrderStatus::Paid);
+        assert_eq!(self.provider.ledger().orders[id].successes, 1);
     }
 
     /// One success at most, and as many as the store says; no intent that could still be charged.
