@@ -39,6 +39,9 @@ const BOUNCE_CHECK: Duration = Duration::from_hours(24);
 /// Refunds that are looked after at the same time.
 const AT_ONCE: usize = 8;
 
+/// How often a reason is tried to be kept while the refund moves on.
+const EXPLAIN_TRIES: usize = 5;
+
 /// Refunds money.
 pub struct RefundPayment {
     store: Store,
@@ -116,7 +119,10 @@ impl RefundPayment {
                 return Err(RefundError::OtherCurrency(id.clone(), charged));
             }
             Some(amount) => amount,
-            None => self.left_of(id, charged).await?,
+            None => match self.store.refunds.refund(request.id).await? {
+                Some(stored) => return Ok(stored), // It has taken what was left then.
+                None => self.left_of(id, charged).await?,
+            },
         };
         let refund = Refund {
             id: request.id,
@@ -143,6 +149,29 @@ impl RefundPayment {
             Err(MoneyError::NotPositive) => Err(RefundError::TooMuch { id: id.clone(), left: None }),
             left => Ok(left?),
         }
+    }
+
+    /// Keeps in the journal who asked for a refund, and why; false where it had failed before that was kept.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; it may have been kept.
+    pub async fn explain(&self, refund: &Refund, actor: &str, reason: &str) -> Result<bool, RepositoryError> {
+        let mut refund = refund.clone();
+        for _ in 0..EXPLAIN_TRIES {
+            let due = match refund.state {
+                RefundState::Requested => Some(self.clock.now()),
+                RefundState::Sending(_) | RefundState::Pending(_) => Some(self.later(&refund)),
+                RefundState::Succeeded(_) => self.next_bounce_check(&refund),
+                RefundState::Failed { .. } => return Ok(false),
+            };
+            let step = refund.unchanged().with(Evidence::decided(actor, reason));
+            if self.advance(&step, due).await? == Advancing::Stored {
+                return Ok(true);
+            }
+            let Some(moved_on) = self.store.refunds.refund(refund.id).await? else { return Ok(false) };
+            refund = moved_on;
+        }
+        Ok(false)
     }
 
     /// Looks after up to `limit` refunds that are due; says how many.
