@@ -28,6 +28,7 @@ use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
 use crate::app::vitals::ServiceVitals;
+use crate::app::webhook::StripeWebhooks;
 use crate::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
@@ -39,6 +40,7 @@ pub use wiring::{decode_options, migrate, open_store};
 
 mod use_cases;
 mod vitals;
+mod webhook;
 mod wiring;
 
 /// Of the time that a stop may take, what is kept for the last outcomes once intake has ended.
@@ -70,7 +72,8 @@ impl Adapters {
                 let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
                 tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
                 let api_base = simulator.url().parse().context("the simulator's own address")?;
-                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
+                let account = StripeAccount { api_base, api_key: "sk_test_simulator".into(), webhook_secret: None };
+                (account, Some(simulator))
             }
         };
         let config = wiring::stripe_config(&settings.gateway, account);
@@ -222,7 +225,13 @@ impl App {
         let server = HttpServer::bind(listen).await;
         let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
         tracing::info!(http.address = %server.address(), "health and metrics are served");
-        Ok(Some(server))
+        let GatewayKind::Stripe(StripeAccount { webhook_secret: Some(secret), .. }) = &self.settings.gateway.kind
+        else {
+            return Ok(Some(server));
+        };
+        tracing::info!("webhooks are taken at /webhooks/stripe");
+        let Adapters { store, clock, .. } = self.adapters.clone();
+        Ok(Some(server.with_webhooks(Arc::new(StripeWebhooks::new(secret.clone(), store, clock)))))
     }
 
     /// Everything that runs beside the consumer: none of it ends before it is told to.

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::application::relay_outbox::refused::Refused;
+use crate::application::relay_outbox::refused::{Refused, Search};
 use crate::ports::event_publisher::{EventPublisher, PublishError};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{Outbox, OutcomeEvent};
@@ -37,6 +37,7 @@ pub struct RelayOutbox {
     policy: RelayPolicy,
     catch_up: CatchUp,
     refused: Refused,
+    search: Search,
     leads_until: Option<Instant>,
     has_taken_over: bool,
     /// How far this relay knows each partition of the topic to be written, as the database was told.
@@ -67,6 +68,8 @@ pub enum Relayed {
     Idle,
     /// So many events are visible now.
     Published(usize),
+    /// The topic refused a batch for its data: a smaller one is next.
+    Refused,
 }
 
 /// Why a round ended early. Nothing is lost: the next round finds out what was published.
@@ -87,8 +90,17 @@ impl RelayOutbox {
     /// A relay that does not lead yet.
     pub fn new(outbox: Arc<dyn Outbox>, publisher: Arc<dyn EventPublisher>, policy: RelayPolicy) -> Self {
         let catch_up = CatchUp::new(Arc::clone(&outbox), Arc::clone(&publisher), policy.topic.clone());
-        let (refused, written) = (Refused::default(), HashMap::new());
-        Self { outbox, publisher, policy, catch_up, refused, leads_until: None, has_taken_over: false, written }
+        Self {
+            outbox,
+            publisher,
+            policy,
+            catch_up,
+            refused: Refused::default(),
+            search: Search::default(),
+            leads_until: None,
+            has_taken_over: false,
+            written: HashMap::new(),
+        }
     }
 
     /// Publishes until `stop`, then what still waits, then lets another relay lead.
@@ -98,7 +110,7 @@ impl RelayOutbox {
         loop {
             let relayed = self.run_once().await;
             let rest = match relayed {
-                Ok(Relayed::Published(_)) => continue,
+                Ok(Relayed::Published(_) | Relayed::Refused) => continue,
                 _ if stop.is_cancelled() => break,
                 Ok(Relayed::Idle) => self.policy.poll_interval,
                 Ok(Relayed::Standby) => {
@@ -140,44 +152,37 @@ impl RelayOutbox {
         if !self.has_taken_over {
             self.take_over().await?;
         }
-        let mut waiting = self.outbox.unpublished(self.policy.batch_size + self.refused.count()).await?;
-        let mut batches = Vec::new();
-        if let Some(due) = self.refused.take_due(Instant::now()) {
-            batches.extend(waiting.iter().position(|event| event.order_id == due).map(|at| vec![waiting.remove(at)]));
-        }
-        waiting.retain(|event| !self.refused.holds(&event.order_id));
-        waiting.truncate(self.policy.batch_size);
-        batches.insert(0, waiting);
-        let mut published = 0;
-        while let Some(batch) = batches.pop() {
-            published += self.publish_or_split(batch, &mut batches).await?;
-        }
-        Ok(if published == 0 { Relayed::Idle } else { Relayed::Published(published) })
-    }
-
-    /// Publishes a batch. Where the topic refuses it for its data, both halves are put back, until the guilty
-    /// event stands alone and is set aside.
-    async fn publish_or_split(
-        &mut self,
-        mut batch: Vec<OutcomeEvent>,
-        batches: &mut Vec<Vec<OutcomeEvent>>,
-    ) -> Result<usize, RelayError> {
-        batch.retain(|event| !self.refused.holds(&event.order_id));
+        let batch = self.batch().await?;
         if batch.is_empty() {
-            return Ok(0);
+            return Ok(Relayed::Idle);
         }
         match self.publish(&batch).await {
-            Err(RelayError::Publisher(PublishError::Refused { detail })) => {
-                if batch.len() > 1 {
-                    let later = batch.split_off(batch.len() / 2);
-                    batches.extend([later, batch]);
-                } else {
-                    self.refused.set_aside(&batch[0], detail, Instant::now())?;
-                }
-                Ok(0)
+            Ok(published) => {
+                self.search.passed(published);
+                Ok(Relayed::Published(published))
             }
-            published => published,
+            Err(RelayError::Publisher(PublishError::Refused { detail })) => {
+                if let Some(guilty) = self.search.refused(&batch) {
+                    self.refused.set_aside(guilty, detail, Instant::now())?;
+                }
+                Ok(Relayed::Refused)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// What is to be published now: an event that was set aside and is due, alone; else the oldest that wait.
+    async fn batch(&mut self) -> Result<Vec<OutcomeEvent>, RelayError> {
+        let mut waiting = self.outbox.unpublished(self.policy.batch_size + self.refused.count()).await?;
+        if let Some(due) = self.refused.take_due(Instant::now()) {
+            let found = waiting.iter().position(|event| event.order_id == due);
+            if let Some(at) = found {
+                return Ok(vec![waiting.swap_remove(at)]);
+            }
+        }
+        waiting.retain(|event| !self.refused.holds(&event.order_id));
+        waiting.truncate(self.search.limit(self.policy.batch_size));
+        Ok(waiting)
     }
 
     async fn publish(&mut self, batch: &[OutcomeEvent]) -> Result<usize, RelayError> {
@@ -188,7 +193,7 @@ impl RelayOutbox {
         let published = match self.publisher.publish(batch).await {
             Ok(published) => published,
             Err(error) => {
-                self.has_taken_over = matches!(error, PublishError::NotPublished { .. } | PublishError::Refused { .. });
+                self.has_taken_over = matches!(error, PublishError::NotPublished { .. });
                 if matches!(error, PublishError::Fenced) {
                     self.leads_until = None; // Whoever fenced us leads: ask before fencing back.
                 }

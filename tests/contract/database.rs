@@ -71,13 +71,12 @@ impl Database {
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(repository) => Arc::clone(repository) as Arc<dyn Store>,
-            Self::Sqlite(_) => Arc::new(SqliteOrderRepository::connect(&self.config()).await.expect("a database")),
-            Self::Postgres(_) => Arc::new(PostgresOrderRepository::connect(&self.config()).await.expect("a database")),
+            Self::Sqlite(_) | Self::Postgres(_) => open_at(&self.url()).await,
         }
     }
 
     pub(crate) fn config(&self) -> Config {
-        Config { url: self.url().into(), max_connections: CONNECTIONS }
+        config(&self.url())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -95,6 +94,18 @@ impl Database {
             run(format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
+}
+
+/// The database of this url, as another process finds it.
+pub(crate) async fn open_at(url: &str) -> Arc<dyn Store> {
+    if url.starts_with("sqlite:") {
+        return Arc::new(SqliteOrderRepository::connect(&config(url)).await.expect("a database"));
+    }
+    Arc::new(PostgresOrderRepository::connect(&config(url)).await.expect("a database"))
+}
+
+fn config(url: &str) -> Config {
+    Config { url: url.into(), max_connections: CONNECTIONS }
 }
 
 /// A new PostgreSQL database without tables.

@@ -35,7 +35,9 @@ impl Stage {
         let simulator = Simulator::start(config, Arc::new(SystemClock)).await.expect("a free port");
         let (topics, database) = (Topics::create().await, Database::create().await);
         let gateway_url = simulator.url();
-        let setup = Setup { topics, database, gateway_url, group: unique("group"), charge_flow };
+        // A killed member's partitions are free again after this long; the default is ten seconds.
+        let further = vec![("KAFKA__SESSION_TIMEOUT_MS", "6000".to_owned())];
+        let setup = Setup { topics, database, gateway_url, group: unique("group"), charge_flow, further };
         setup.migrate().await;
         Self { setup, simulator }
     }

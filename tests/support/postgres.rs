@@ -15,13 +15,24 @@ pub(crate) struct Database {
 impl Database {
     /// A new, empty database.
     pub(crate) async fn create() -> Self {
-        let maintenance = required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL");
+        Self::create_at(&required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL")).await
+    }
+
+    /// The same on another server.
+    pub(crate) async fn create_at(maintenance: &str) -> Self {
         let name = unique("flow").replace('-', "_");
-        let mut connection = PgConnection::connect(&maintenance).await.expect("PostgreSQL answers");
+        let mut connection = PgConnection::connect(maintenance).await.expect("PostgreSQL answers");
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         connection.execute(create).await.expect("the role may create databases");
-        let mut url = url::Url::parse(&maintenance).expect("a url");
+        let mut url = url::Url::parse(maintenance).expect("a url");
         url.set_path(&name);
+        Self { url: url.into() }
+    }
+
+    /// The same database at another port of this machine: behind a proxy.
+    pub(crate) fn behind(&self, port: u16) -> Self {
+        let mut url = url::Url::parse(&self.url).expect("a url");
+        url.set_port(Some(port)).expect("a url with a host");
         Self { url: url.into() }
     }
 

@@ -1,19 +1,22 @@
 //! Outcomes, each batch in one Kafka transaction under one name, so that a newer publisher fences the
 //! older. Never says that something was not published unless that is certain.
 
+mod failures;
+mod sending;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, Producer};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
+use crate::adapters::kafka::publisher::failures::{Failure, judge};
+use crate::adapters::kafka::publisher::sending::send_all;
 use crate::adapters::kafka::{tail, threads};
 use crate::ports::event_publisher::{EventPublisher, PublishError, Tail};
 use crate::ports::outbox::{OutcomeEvent, Position, Published};
@@ -67,7 +70,7 @@ impl KafkaEventPublisher {
                 self.commit(producer).await?;
                 Ok(published)
             }
-            Err(problems) => Err(abort(producer, judge_all(producer, &problems)).await),
+            Err(problem) => Err(abort(producer, judge(producer, &problem)).await),
         }
     }
 
@@ -138,7 +141,8 @@ impl EventPublisher for KafkaEventPublisher {
                 Err(PublishError::NotPublished { detail })
             }
             Err(Failure::Refused(detail)) => {
-                *slot = Some(producer);
+                // librdkafka leaves a gap in the sequence of what it sends after a record that was refused.
+                discard(Some(producer)).await;
                 Err(PublishError::Refused { detail })
             }
             Err(Failure::Doubt(detail)) => {
@@ -151,66 +155,6 @@ impl EventPublisher for KafkaEventPublisher {
             }
         }
     }
-}
-
-/// What a failure means for the batch and for the producer.
-enum Failure {
-    /// Nothing is visible and the producer can go on.
-    Aborted(String),
-    /// The same, and some event's data is to blame.
-    Refused(String),
-    /// Something may be visible, or the producer cannot go on: a take-over finds out.
-    Doubt(String),
-    /// Another producer of this name is at work.
-    Fenced,
-}
-
-impl Failure {
-    fn doubtful(self) -> Self {
-        match self {
-            Self::Aborted(detail) | Self::Refused(detail) => Self::Doubt(detail),
-            other => other,
-        }
-    }
-
-    fn detail(self) -> String {
-        match self {
-            Self::Aborted(detail) | Self::Refused(detail) | Self::Doubt(detail) => detail,
-            Self::Fenced => "fenced".to_owned(),
-        }
-    }
-}
-
-/// Sends all of a batch and waits for every answer. Waiting here, not in the commit, matters:
-/// librdkafka's flush looks at the clock in steps of 100 ms.
-///
-/// # Errors
-/// All that went wrong: one event's data is refused, and others fail because of it in other words.
-async fn send_all(
-    producer: &TransactionalProducer,
-    topic: &str,
-    batch: &[OutcomeEvent],
-) -> Result<Vec<Published>, Vec<KafkaError>> {
-    let mut deliveries = Vec::with_capacity(batch.len());
-    for event in batch {
-        let headers = event
-            .headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let record = FutureRecord::to(topic).key(event.order_id.as_str()).payload(&event.payload).headers(headers);
-        deliveries.push(producer.send_result(record).map_err(|(problem, _)| vec![problem])?);
-    }
-    let (mut published, mut problems) = (Vec::with_capacity(batch.len()), Vec::new());
-    for (answer, event) in join_all(deliveries).await.into_iter().zip(batch) {
-        match answer {
-            Ok(Ok(at)) => {
-                published.push(Published { event_id: event.id, partition: at.partition, offset: at.offset });
-            }
-            Ok(Err((problem, _))) => problems.push(problem),
-            Err(_) => problems.push(KafkaError::Canceled),
-        }
-    }
-    if problems.is_empty() { Ok(published) } else { Err(problems) }
 }
 
 /// Commits once the client's own books say that nothing is on its way. A delivery is told a moment before
@@ -234,41 +178,6 @@ async fn abort(producer: &TransactionalProducer, failure: Failure) -> Failure {
         Ok(Err(problem)) => judge(producer, &problem).doubtful(),
         Err(watchdog) => watchdog,
     }
-}
-
-/// What the errors of a batch say: a refusal of its data comes with others that follow from it.
-fn judge_all(producer: &TransactionalProducer, problems: &[KafkaError]) -> Failure {
-    let is_refusal = |problem: &&KafkaError| problem.rdkafka_error_code().is_some_and(is_refusal_of_data);
-    match (problems.iter().find(is_refusal), problems.first()) {
-        (Some(refusal), _) => match judge(producer, refusal) {
-            Failure::Aborted(detail) => Failure::Refused(detail),
-            worse => worse,
-        },
-        (None, Some(problem)) => judge(producer, problem),
-        (None, None) => Failure::Aborted("nothing was said to be wrong".to_owned()),
-    }
-}
-
-/// Whether a broker, or the client before it, does not take the record itself.
-fn is_refusal_of_data(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{InvalidMessageSize, InvalidRecord, InvalidTimestamp, MessageSizeTooLarge};
-
-    matches!(code, InvalidMessageSize | InvalidRecord | InvalidTimestamp | MessageSizeTooLarge)
-}
-
-/// What an error says, apart from the transaction's own state.
-fn judge(producer: &TransactionalProducer, problem: &KafkaError) -> Failure {
-    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, InvalidProducerIdMapping, ProducerFenced};
-
-    let fatal = producer.client().fatal_error().map(|(code, _)| code);
-    let codes = [problem.rdkafka_error_code(), fatal];
-    if codes.iter().flatten().any(|code| matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)) {
-        return Failure::Fenced;
-    }
-    if fatal.is_some() || problem.rdkafka_error_code() == Some(InvalidProducerIdMapping) {
-        return Failure::Doubt(problem.to_string());
-    }
-    Failure::Aborted(problem.to_string())
 }
 
 /// Makes a call that blocks, away from the async workers and with a watchdog over it.

@@ -150,9 +150,12 @@ fn header_bytes(headers: &OwnedHeaders) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use rdkafka::message::Header;
 
     use super::*;
+    use crate::domain::request::Past;
 
     /// Headers of which the second cannot be read, as rdkafka behaves.
     struct BadName;
@@ -173,5 +176,44 @@ mod tests {
         assert_eq!(readable(&BadName), None);
         let good = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
         assert_eq!(readable(&good), Some(vec![("a", Some(&b"1"[..]))]));
+    }
+    const NOW: Timestamp = Timestamp::from_micros(1_767_323_045_000_000); // 2026-01-02T03:04:05Z
+    const HOUR: i64 = 3_600_000_000;
+
+    fn hours_ago(hours: i64) -> Timestamp {
+        Timestamp::from_micros(NOW.as_micros() - hours * HOUR)
+    }
+
+    /// What is said about the past of a request at offset 7, made or appended then, with these headers.
+    fn past_of(horizon: i64, timestamp: Option<Timestamp>, headers: &[(&str, &str)]) -> Past {
+        let lease = Lease { partition: 0, generation: 1, horizon, revoked: CancellationToken::new() };
+        let value = r#"{"order_id":"o","customer_email":"a@b.example","total_amount":"1","currency":"EUR","payment_method":"pm"}"#;
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
+        let mut record = Record::empty(&Arc::new(lease), 7, &channel().0);
+        (record.value, record.headers, record.timestamp) = (Some(value.as_bytes().to_vec()), Some(headers), timestamp);
+        match record.decode(&DecodeOptions::default(), NOW).expect("a request") {
+            Decoded::Request(request) => request.origin.past,
+            Decoded::OtherType(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_oldest_time_that_a_record_bears_is_its_age() {
+        let (young, old) = ("2026-01-02T02:04:05Z", "2026-01-01T00:04:05+01:00");
+        let since = |hours| Past::Unknown { since: Some(hours_ago(hours)) };
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[("ce_time", young)]), Past::Known);
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[]), Past::Known);
+        assert_eq!(past_of(0, Some(hours_ago(30)), &[("ce_time", young)]), since(31));
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[("ce_time", old)]), since(29));
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[(FIRST_FAILED_AT, old)]), since(29));
+        assert_eq!(past_of(0, None, &[(FIRST_FAILED_AT, "yesterday"), ("ce_time", "")]), Past::Unknown { since: None });
+    }
+
+    #[test]
+    fn a_record_below_the_horizon_was_read_before() {
+        assert_eq!(past_of(7, Some(hours_ago(1)), &[]), Past::Known);
+        assert_eq!(past_of(8, Some(hours_ago(1)), &[]), Past::Unknown { since: Some(hours_ago(2)) });
     }
 }

@@ -113,6 +113,7 @@ impl EventPublisher for MemoryEventPublisher {
             return Err(PublishError::NotPublished { detail: "asked to fail before the commit".to_owned() });
         }
         if batch.iter().any(|event| log.refused.contains(event.order_id.as_str())) {
+            state.epoch = None;
             return Err(PublishError::Refused { detail: "asked to refuse an order's outcomes".to_owned() });
         }
         let first = i64::try_from(log.records.len()).expect("a topic in memory is not that long");

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
 use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::latest;
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
@@ -21,7 +21,7 @@ use crate::ports::order_repository::{JournalEntry, RepositoryError, Standing};
 
 /// The step `arm`.
 pub(in crate::adapters::postgres) struct Arm {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// One call of it.

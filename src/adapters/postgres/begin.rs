@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
 use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::{Loaded, latest};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
@@ -52,7 +52,7 @@ macro_rules! begun_columns {
 
 /// The step `begin`.
 pub(in crate::adapters::postgres) struct Begin {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// One call of it.

@@ -1,14 +1,13 @@
 //! Reads the journal.
 
-use sqlx::postgres::PgPool;
-
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::journal_rows::JournalRow;
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
 /// The entries of an order, oldest first.
 pub(in crate::adapters::postgres) async fn of_order(
-    pool: &PgPool,
+    pool: &Connections,
     order_id: &str,
 ) -> Result<Vec<JournalEntry>, RepositoryError> {
     // Entries of the same moment: the ninth attempt comes before the tenth.
@@ -21,7 +20,7 @@ pub(in crate::adapters::postgres) async fn of_order(
 
 /// The entries of a subject that belongs to no order, oldest first.
 pub(in crate::adapters::postgres) async fn of_subject(
-    pool: &PgPool,
+    pool: &Connections,
     subject: &str,
 ) -> Result<Vec<JournalEntry>, RepositoryError> {
     const STATEMENT: &str = "

@@ -1,7 +1,6 @@
 //! Orders by the page, by id. What cannot be read is reported and left out.
 
-use sqlx::postgres::PgPool;
-
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::stored;
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::moment::Moment;
@@ -54,7 +53,7 @@ impl Which {
 
 /// Up to `limit` of these orders, by id, from the one behind `after` on.
 pub(in crate::adapters::postgres) async fn page(
-    pool: &PgPool,
+    pool: &Connections,
     which: &Which,
     after: Option<&OrderId>,
     limit: usize,

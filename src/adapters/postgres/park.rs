@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
 use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::sql::fault::DatabaseFault;
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::journal_rows::EvidenceRow;
@@ -18,7 +18,7 @@ use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
 /// The step `park`.
 pub(in crate::adapters::postgres) struct Park {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// One call of it.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::into_journal;
+use crate::adapters::postgres::connections::Connection;
 use crate::adapters::sql::fault::{DatabaseFault, refused, unavailable};
 use crate::adapters::sql::journal_rows::EvidenceRow;
 use crate::adapters::sql::moment::Moment;
@@ -106,7 +106,7 @@ impl RefundRepository for PostgresOrderRepository {
 ///
 /// The order's row is the lock wherever there is one; the name of the charge is another, for charges whose
 /// order is not known here and for those that two orders name.
-async fn lock_charge(db: &mut PgConnection, refund: &Refund) -> Result<(), sqlx::Error> {
+async fn lock_charge(db: &mut Connection, refund: &Refund) -> Result<(), sqlx::Error> {
     const ORDER: &str = "SELECT FROM orders WHERE id = $1 FOR UPDATE";
     const CHARGE: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
     sqlx::query(ORDER).bind(refund.order_id.as_str()).execute(&mut *db).await?;
@@ -114,23 +114,23 @@ async fn lock_charge(db: &mut PgConnection, refund: &Refund) -> Result<(), sqlx:
     Ok(())
 }
 
-async fn find(db: &mut PgConnection, id: RefundId) -> Result<Option<RefundRow>, sqlx::Error> {
+async fn find(db: &mut Connection, id: RefundId) -> Result<Option<RefundRow>, sqlx::Error> {
     const STATEMENT: &str = concat!("SELECT ", refund_columns!(), " FROM refunds WHERE id = $1");
     sqlx::query_as(STATEMENT).bind(id.as_uuid()).fetch_optional(db).await
 }
 
-async fn lock(db: &mut PgConnection, id: RefundId) -> Result<Option<RefundRow>, sqlx::Error> {
+async fn lock(db: &mut Connection, id: RefundId) -> Result<Option<RefundRow>, sqlx::Error> {
     const STATEMENT: &str = concat!("SELECT ", refund_columns!(), " FROM refunds WHERE id = $1 FOR UPDATE");
     sqlx::query_as(STATEMENT).bind(id.as_uuid()).fetch_optional(db).await
 }
 
 /// What goes back of this charge already.
-async fn amounts_of(db: &mut PgConnection, refund: &Refund) -> Result<Vec<String>, sqlx::Error> {
+async fn amounts_of(db: &mut Connection, refund: &Refund) -> Result<Vec<String>, sqlx::Error> {
     const STATEMENT: &str = "SELECT amount::text FROM refunds WHERE reference = $1 AND state <> 'FAILED'";
     sqlx::query_scalar(STATEMENT).bind(refund.reference.as_str()).fetch_all(db).await
 }
 
-async fn insert(db: &mut PgConnection, refund: &Refund) -> Result<(), sqlx::Error> {
+async fn insert(db: &mut Connection, refund: &Refund) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = concat!(
         "WITH requested AS (
             INSERT INTO refunds (id, version, order_id, reference, amount, currency, purpose,
@@ -162,7 +162,7 @@ async fn insert(db: &mut PgConnection, refund: &Refund) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-async fn update(db: &mut PgConnection, step: &RefundStep, due: Option<Timestamp>) -> Result<(), sqlx::Error> {
+async fn update(db: &mut Connection, step: &RefundStep, due: Option<Timestamp>) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = concat!(
         "WITH advanced AS (
             UPDATE refunds SET state = $2, sending_number = $3, sending_since = $4, name = $5,
@@ -194,7 +194,7 @@ async fn update(db: &mut PgConnection, step: &RefundStep, due: Option<Timestamp>
 }
 
 /// Adds an event to the outbox, unless it is there: one that was found on the topic stays as it was told.
-async fn tell(db: &mut PgConnection, event: &OutcomeEvent) -> Result<(), sqlx::Error> {
+async fn tell(db: &mut Connection, event: &OutcomeEvent) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = "
         INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
         VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT (event_id) DO NOTHING";

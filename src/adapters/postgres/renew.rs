@@ -1,8 +1,7 @@
 //! Ends an attempt that nobody declined and begins the next one: a transaction of its own, as it is rare.
 
-use sqlx::{PgConnection, PgPool};
-
 use crate::adapters::postgres::columns::into_journal;
+use crate::adapters::postgres::connections::{Connection, Connections};
 use crate::adapters::postgres::load::{attempts, latest};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::journal_rows::EvidenceRow;
@@ -13,7 +12,7 @@ use crate::ports::order_repository::{JournalEntry, Renewing, RepositoryError};
 
 /// The step `renew`.
 pub(in crate::adapters::postgres) async fn renew(
-    pool: &PgPool,
+    pool: &Connections,
     renewal: &Renewal,
 ) -> Result<Renewing, RepositoryError> {
     let id = renewal.next.order().id();
@@ -31,7 +30,7 @@ pub(in crate::adapters::postgres) async fn renew(
 }
 
 /// Both or neither; says which.
-async fn store(pool: &PgPool, renewal: &Renewal) -> Result<bool, sqlx::Error> {
+async fn store(pool: &Connections, renewal: &Renewal) -> Result<bool, sqlx::Error> {
     let mut tx = pool.begin().await?;
     // The row of the attempt that ends is locked from here on: who moves it on was waited for and is met
     // here, or waits and finds it ended.
@@ -43,7 +42,7 @@ async fn store(pool: &PgPool, renewal: &Renewal) -> Result<bool, sqlx::Error> {
     Ok(true)
 }
 
-async fn end(db: &mut PgConnection, ended: &Transition) -> Result<bool, sqlx::Error> {
+async fn end(db: &mut Connection, ended: &Transition) -> Result<bool, sqlx::Error> {
     const STATEMENT: &str = concat!(
         "WITH ended AS (
             UPDATE payments p SET state = $3, reference = $4, due_at = NULL, finding = NULL,
@@ -73,7 +72,7 @@ async fn end(db: &mut PgConnection, ended: &Transition) -> Result<bool, sqlx::Er
     Ok(ended.rows_affected() == 1)
 }
 
-async fn begin(db: &mut PgConnection, renewal: &Renewal) -> Result<(), sqlx::Error> {
+async fn begin(db: &mut Connection, renewal: &Renewal) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = concat!(
         "WITH begun AS (
             INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, reference,
@@ -107,7 +106,7 @@ async fn begin(db: &mut PgConnection, renewal: &Renewal) -> Result<(), sqlx::Err
 }
 
 /// That attempt as it is stored.
-async fn find(pool: &PgPool, payment: &Payment) -> Result<Option<Payment>, RepositoryError> {
+async fn find(pool: &Connections, payment: &Payment) -> Result<Option<Payment>, RepositoryError> {
     let id = payment.order().id().as_str();
     let found = attempts(pool, &[id], &[i64::from(payment.attempt.number())]).await;
     let mut found = found.map_err(|error| DatabaseFault::from(error).about(id))?;

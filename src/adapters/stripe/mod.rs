@@ -4,6 +4,8 @@
 //! gateway ──► wire (forms) ──► client ──► HTTP
 //!    ▲                            │
 //!    └── Class ◄── classify ◄── observation
+//!
+//! webhook ──► Hint: where to look now
 //! ```
 //!
 //! Only `client` touches the network and only `classify` decides what an answer means. Neither key,
@@ -26,6 +28,7 @@ mod gateway;
 mod journal;
 mod observation;
 mod rate;
+pub mod webhook;
 mod wire;
 
 pub use gateway::StripeGateway;

@@ -65,3 +65,29 @@ impl Refused {
         metrics::gauge!("order_payments_outcomes_set_aside").set(count);
     }
 }
+
+/// The search for a guilty event among those of a batch that was refused, by ever smaller batches. The events
+/// are read anew for each of them, so this only counts.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Of how many events, the oldest that wait, one is guilty; none while nothing is searched for.
+    suspects: usize,
+}
+
+impl Search {
+    /// How many events the next batch may have.
+    pub(super) fn limit(&self, batch_size: usize) -> usize {
+        if self.suspects == 0 { batch_size } else { self.suspects.div_ceil(2).min(batch_size) }
+    }
+
+    /// Takes note that so many events were published.
+    pub(super) fn passed(&mut self, published: usize) {
+        self.suspects = self.suspects.saturating_sub(published);
+    }
+
+    /// Takes note that this batch was refused, and says which event is guilty, where there is only one.
+    pub(super) fn refused<'a>(&mut self, batch: &'a [OutcomeEvent]) -> Option<&'a OutcomeEvent> {
+        self.suspects = if batch.len() > 1 { batch.len() } else { 0 };
+        batch.first().filter(|_| batch.len() == 1)
+    }
+}
