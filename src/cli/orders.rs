@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
             if *json {
                 print::json(&views)?
             } else {
-                println!("{}", table(&views))
+                print::text(&table(&views))?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -91,9 +91,9 @@ async fn get(store: &Store, order_id: &OrderId, with_journal: bool, json: bool) 
         print::json(&GetView { order, journal })?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", table(&[order]));
+    print::text(&table(&[order]))?;
     if let Some(entries) = journal {
-        println!("{}", journal::table(&entries));
+        print::text(&journal::table(&entries))?;
     }
     Ok(ExitCode::SUCCESS)
 }

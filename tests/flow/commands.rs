@@ -119,11 +119,11 @@ async fn a_paid_order_is_refunded_in_parts_and_never_beyond_what_it_paid() {
     let unsent = desk.call_with("refund o-1 --yes --wait=1s", &BY_ADA).await;
     assert_eq!((unsent.code, unsent.out.contains("REQUESTED")), (Some(6), true), "{unsent:?}");
     let order = desk.call("orders get o-1 --journal --json").await;
-    let reasons = order.json()["journal"].as_array().expect("a journal").iter().filter(is_adas).count();
+    let reasons = order.json()["journal"].as_array().expect("a journal").iter().filter(|entry| is_adas(entry)).count();
     assert_eq!((reasons, order.out.contains("ada@example.com")), (3, false), "{order:?}");
 }
 
-fn is_adas(entry: &&Value) -> bool {
+fn is_adas(entry: &Value) -> bool {
     entry["actor"] == "ada" && entry["note"] == "one of two came back"
 }
 

@@ -131,7 +131,7 @@ async fn a_review_ends_as_a_person_says_where_the_gateway_bears_it_out() {
     let successes = ["o-charged", "o-open", "o-retried"].map(|order_id| desk.ledger_of(order_id).successes);
     assert_eq!(successes, [1, 0, 1]);
     let shown = desk.call("review show o-open --json").await.json();
-    assert!(shown["journal"].as_array().expect("a journal").iter().any(|entry| is_adas(&entry)), "{shown}");
+    assert!(shown["journal"].as_array().expect("a journal").iter().any(is_adas), "{shown}");
     let again = desk.call_with("review resolve o-open --failed --yes", &BY_ADA).await;
     assert_eq!(again.code, Some(5), "it is under review no more: {again:?}");
 }
