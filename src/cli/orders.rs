@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
             let found = store.orders.list(after.as_ref(), limit).await?;
             let views: Vec<OrderView> = found.iter().map(OrderView::of).collect();
             if *json {
-                print::json(&views)?
+                print::json(&views)?;
             } else {
                 print::text(&table(&views))?;
             }

@@ -25,7 +25,7 @@ use crate::ports::store::Store;
 )]
 pub(crate) struct Args {
     /// From when on to compare: a time back from now, as 2h, or a moment as 2026-01-31T12:00:00Z; without it
-    /// as far back as the service compares (reconcile.sweep_window_ms).
+    /// as far back as the service compares (`reconcile.sweep_window_ms`).
     #[arg(long, value_name = "2h|MOMENT", value_parser = since)]
     since: Option<Since>,
     /// Change nothing and keep no findings: only tell.

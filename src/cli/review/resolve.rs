@@ -123,7 +123,7 @@ async fn tell(args: &Args, id: &OrderId, store: &Store) -> anyhow::Result<ExitCo
     let Some(stored) = store.orders.find(id).await? else { return Ok(ExitCode::from(exit::NOT_KNOWN)) };
     let view = OrderView::of(&stored);
     if args.json {
-        print::json(&view)?
+        print::json(&view)?;
     } else {
         print::text(&table(&[view]))?;
     }
