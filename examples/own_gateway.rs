@@ -17,12 +17,13 @@ use order_payments::adapters::kafka::requests::{RequestProducer, RequestRecord};
 use order_payments::adapters::system::SystemClock;
 use order_payments::app::{self, Adapters, App};
 use order_payments::config::{Needs, Settings};
-use order_payments::domain::money::Money;
+use order_payments::domain::evidence::Exchanges;
 use order_payments::domain::payment::{Armed, Payment};
+use order_payments::domain::refund::Refund;
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::clock::Clock;
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, PaymentGateway, Preparation, Refund, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, PaymentGateway, Preparation, Refunding, Sighting,
 };
 
 /// What is in the bank, by the name that `prepare` gave.
@@ -60,11 +61,13 @@ impl PaymentGateway for PiggyBank {
             looks_up_by_reference: true,
             looks_up_by_order: true,
             cancels: true,
+            // Preparing again under the same name is the same object, so no list is needed to begin anew.
+            lists: false,
             key_window: Duration::MAX,
         }
     }
 
-    async fn prepare(&self, payment: &Payment) -> Result<Preparation, GatewayError> {
+    async fn prepare(&self, payment: &Payment, _: &mut Exchanges) -> Result<Preparation, GatewayError> {
         let reference = Self::name(payment);
         if self.slot(&reference).is_none() {
             self.put(&reference, Slot::Reserved);
@@ -72,7 +75,7 @@ impl PaymentGateway for PiggyBank {
         Ok(Preparation::Prepared(reference))
     }
 
-    async fn charge(&self, armed: &Armed) -> Result<Charge, GatewayError> {
+    async fn charge(&self, armed: &Armed, _: &mut Exchanges) -> Result<Charge, GatewayError> {
         let reference = Self::name(armed.payment());
         if self.slot(&reference) == Some(Slot::Closed) {
             return Err(GatewayError::Contradiction { detail: "charged after it was closed".to_owned() });
@@ -82,7 +85,7 @@ impl PaymentGateway for PiggyBank {
         Ok(Charge::Approved(reference))
     }
 
-    async fn look_up(&self, payment: &Payment) -> Result<Sighting, GatewayError> {
+    async fn look_up(&self, payment: &Payment, _: &mut Exchanges) -> Result<Sighting, GatewayError> {
         let reference = Self::name(payment);
         Ok(match self.slot(&reference) {
             Some(Slot::Filled) => Sighting::Answered(Charge::Approved(reference)),
@@ -91,7 +94,12 @@ impl PaymentGateway for PiggyBank {
         })
     }
 
-    async fn cancel(&self, _: &Payment, reference: &ProviderToken) -> Result<Cancellation, GatewayError> {
+    async fn cancel(
+        &self,
+        _: &Payment,
+        reference: &ProviderToken,
+        _: &mut Exchanges,
+    ) -> Result<Cancellation, GatewayError> {
         if self.slot(reference) == Some(Slot::Filled) {
             return Ok(Cancellation::Succeeded(reference.clone()));
         }
@@ -99,8 +107,12 @@ impl PaymentGateway for PiggyBank {
         Ok(Cancellation::Canceled)
     }
 
-    async fn refund(&self, reference: &ProviderToken, _: Money, _: &str) -> Result<Refund, GatewayError> {
-        Ok(Refund::Succeeded(reference.clone()))
+    async fn refund(&self, refund: &Refund, _: &mut Exchanges) -> Result<Refunding, GatewayError> {
+        Ok(Refunding::Succeeded(refund.reference.clone()))
+    }
+
+    async fn look_up_refund(&self, refund: &Refund, _: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
+        Ok(Some(Refunding::Succeeded(refund.reference.clone())))
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {
