@@ -27,6 +27,10 @@ use crate::ports::outbox::{Outbox, OutcomeEvent};
 
 pub use catch_up::CatchUp;
 
+/// How often within a lease a relay that does not lead asks whether it may: what a take-over waits for beyond
+/// the lease itself.
+const STANDBY_LOOKS: u32 = 6;
+
 /// How long a relay rests after an error, so that a broken server is not hurried.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(500);
 
@@ -115,7 +119,7 @@ impl RelayOutbox {
                 Ok(Relayed::Idle) => self.policy.poll_interval,
                 Ok(Relayed::Standby) => {
                     // What this process settles is the leader's to publish: the bell is not for us.
-                    let _ = timeout(self.policy.lease / 3, stop.cancelled()).await;
+                    let _ = timeout(self.policy.lease / STANDBY_LOOKS, stop.cancelled()).await;
                     continue;
                 }
                 Err(error) => {

@@ -100,7 +100,13 @@ impl EventPublisher for KafkaEventPublisher {
         discard(slot.take()).await;
         let not_published = |problem: String| PublishError::NotPublished { detail: problem };
         let producer = self.new_producer().map_err(|problem| not_published(problem.to_string()))?;
-        match call(&producer, |producer| producer.init_transactions(CALL_TIMEOUT)).await {
+        let topic = self.config.outcome_topic.clone();
+        let initialised = call(&producer, move |producer| {
+            // A client that has no connection yet looks for its coordinator only half a second later.
+            let _connects = producer.client().fetch_metadata(Some(&topic), CALL_TIMEOUT);
+            producer.init_transactions(CALL_TIMEOUT)
+        });
+        match initialised.await {
             Ok(Ok(())) => {
                 *slot = Some(producer);
                 Ok(())
@@ -141,7 +147,8 @@ impl EventPublisher for KafkaEventPublisher {
                 Err(PublishError::NotPublished { detail })
             }
             Err(Failure::Refused(detail)) => {
-                // librdkafka leaves a gap in the sequence of what it sends after a record that was refused.
+                // librdkafka leaves a gap in the sequence of what it sends after a record that was refused,
+                // and the next transaction would fail for it.
                 discard(Some(producer)).await;
                 Err(PublishError::Refused { detail })
             }
@@ -167,13 +174,13 @@ fn commit_settled(producer: &TransactionalProducer) -> Result<(), KafkaError> {
     producer.commit_transaction(CALL_TIMEOUT)
 }
 
-/// Aborts after a failure. Where even that fails the producer is of no more use.
+/// Aborts after a failure. Where even that fails the producer is of no more use; after a refusal it is not in
+/// any case, and the next take-over aborts: librdkafka waits in vain for the records beside the refused one.
 async fn abort(producer: &TransactionalProducer, failure: Failure) -> Failure {
-    if matches!(failure, Failure::Fenced) {
+    if matches!(failure, Failure::Fenced | Failure::Refused(_)) {
         return failure;
     }
     match call(producer, |producer| producer.abort_transaction(CALL_TIMEOUT)).await {
-        Ok(Ok(())) if matches!(failure, Failure::Refused(_)) => failure,
         Ok(Ok(())) => Failure::Aborted(failure.detail()),
         Ok(Err(problem)) => judge(producer, &problem).doubtful(),
         Err(watchdog) => watchdog,
