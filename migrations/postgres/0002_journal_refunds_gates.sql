@@ -29,6 +29,10 @@ CREATE TABLE journal (
     PRIMARY KEY (order_id, subject, version)
 );
 
+-- Attempts that were begun before there was a journal have their first entry, too.
+INSERT INTO journal (order_id, subject, version, recorded_at, state, note)
+SELECT order_id, 'payment/' || attempt, version, now(), state, 'stored before there was a journal' FROM payments;
+
 CREATE TABLE refunds (
     id              uuid PRIMARY KEY,
     version         bigint NOT NULL,

@@ -65,6 +65,10 @@ CREATE TABLE journal (
     PRIMARY KEY (order_id, subject, version)
 ) STRICT;
 
+-- Attempts that were begun before there was a journal have their first entry, too.
+INSERT INTO journal (order_id, subject, version, recorded_at, state, note)
+SELECT order_id, 'payment/' || attempt, version, CAST(unixepoch('subsec') * 1000000 AS integer), state, 'stored before there was a journal' FROM payments;
+
 CREATE TABLE refunds (
     id              blob PRIMARY KEY,
     version         integer NOT NULL,

@@ -2,7 +2,9 @@
 
 use order_payments::domain::attempt::Attempt;
 use order_payments::domain::evidence::{Evidence, Exchange};
+use order_payments::domain::outcome::FailureReason;
 use order_payments::domain::payment::ChargeFlow;
+use order_payments::ports::gate_repository::GateChange;
 use order_payments::ports::order_repository::{JournalEntry, RecordedEvidence};
 use order_payments::ports::refund_repository::{Advancing, Requesting};
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
 use crate::contract::samples::{
-    NOW, armed, begun, exchange, failed, id, order, order_of, paid, refund, request, request_for, token,
+    NOW, armed, begun, exchange, failed, id, order, order_of, paid, reason, refund, request, request_for, token,
 };
 
 every_repository_keeps!(
@@ -22,6 +24,7 @@ every_repository_keeps!(
     a_step_that_changes_nothing_but_the_evidence_is_entered,
     both_attempts_of_a_renewal_are_entered,
     refunds_are_entered_with_their_order,
+    no_word_keeps_a_step_from_being_stored,
     an_order_without_a_step_has_no_entries,
 );
 
@@ -44,10 +47,7 @@ async fn every_step_of_a_payment_has_its_entry(database: &Database) {
     let store = database.open().await;
     let armed = armed(&*store, "ord_1").await;
     store.park(&armed.payment().unresolved(), Some(NOW)).await.expect("parked");
-    store
-        .park(&armed.payment().fencing(token("pi_ord_1"), crate::contract::samples::reason()), None)
-        .await
-        .expect("parked");
+    store.park(&armed.payment().fencing(token("pi_ord_1"), reason()), None).await.expect("parked");
     store.settle(&failed(&armed)).await.expect("settled");
     begun(&*store, "ord_2").await;
     let expected = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "CANCELED"];
@@ -162,6 +162,24 @@ async fn refunds_are_entered_with_their_order(database: &Database) {
     let expected = [entry(&subject, 1, "REQUESTED"), entry(&subject, 2, "SENDING"), entry(&subject, 3, "PENDING")];
     assert_eq!(told, expected);
     assert!(last(&*store, "ord_1").await.evidence.exchanges.contains("refund"));
+}
+
+async fn no_word_keeps_a_step_from_being_stored(database: &Database) {
+    let store = database.open().await;
+    let odd = "odd\0word".to_owned();
+    let reason = FailureReason { code: odd.clone(), message: odd.clone(), ..reason() };
+    let payment = begun(&*store, "ord_1").await;
+    let silent = Exchange { code: Some(odd.clone()), ..exchange("prepare") };
+    let evidence = Evidence { note: Some(odd.clone()), ..Evidence::of(vec![silent]) };
+    store.park(&payment.under_review(odd.clone()).with(evidence.clone()), None).await.expect("parked");
+    store.park(&payment.under_review(odd.clone()).payment.released(), Some(NOW)).await.expect("released");
+    store.settle(&payment.failed(reason.clone(), NOW).expect("pending").with(evidence)).await.expect("settled");
+    let states = entries(&*store, "ord_1").await.into_iter().map(|(_, _, state)| state);
+    assert_eq!(states.collect::<Vec<_>>(), ["PREPARING", "REVIEW", "PREPARING", "CANCELED"]);
+    let note = last(&*store, "ord_1").await.evidence.note.expect("a note");
+    assert!(note.starts_with("odd") && note.ends_with("word"), "{note:?}");
+    let change = GateChange { closed: None, actor: Some(odd.clone()), note: odd, at: NOW };
+    assert!(store.change_gate("stripe", 0, &change).await.expect("stored"));
 }
 
 async fn an_order_without_a_step_has_no_entries(database: &Database) {

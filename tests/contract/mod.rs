@@ -18,6 +18,7 @@ mod refunds;
 mod renewal;
 mod samples;
 mod start;
+mod upgrade;
 mod waiting;
 
 /// Runs every clause against every repository, each time on a database of its own.

@@ -88,8 +88,8 @@ impl Arm {
             .bind(column(batch, |prepared| Moment(prepared.now)))
             .bind(column(batch, |prepared| JournalEntry::subject_of_payment(prepared.payment.attempt)))
             .bind(column(&evidence, |evidence| evidence.exchanges.as_deref()))
-            .bind(column(&evidence, |evidence| evidence.actor))
-            .bind(column(&evidence, |evidence| evidence.note))
+            .bind(column(&evidence, |evidence| evidence.actor.as_deref()))
+            .bind(column(&evidence, |evidence| evidence.note.as_deref()))
             .fetch_all(&self.pool)
             .await?;
         Ok(won.into_iter().collect())

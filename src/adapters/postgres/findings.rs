@@ -7,6 +7,7 @@ use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::sql::fault::{DatabaseFault, unavailable};
 use crate::adapters::sql::finding_rows::{FindingRow, finding_columns, readable_findings};
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::finding_repository::{Finding, FindingRepository};
@@ -57,7 +58,7 @@ impl FindingRepository for PostgresOrderRepository {
         const STATEMENT: &str = "
             UPDATE findings SET resolved_at = $2, resolved_by = $3, resolution = $4
             WHERE id = $1 AND resolved_at IS NULL";
-        let query = sqlx::query(STATEMENT).bind(id).bind(Moment(now)).bind(actor).bind(reason);
+        let query = sqlx::query(STATEMENT).bind(id).bind(Moment(now)).bind(storable(actor)).bind(storable(reason));
         Ok(query.execute(&self.pool).await.map_err(unavailable)?.rows_affected() == 1)
     }
 }

@@ -9,6 +9,7 @@ use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::gate_rows::GateRow;
 use crate::adapters::sql::journal_rows::EvidenceRow;
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::ports::gate_repository::{Gate, GateChange, GateRepository};
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
@@ -44,8 +45,8 @@ impl GateRepository for PostgresOrderRepository {
             .bind(i64::try_from(seen).unwrap_or(i64::MAX - 1))
             .bind(Moment(change.at))
             .bind(closed.map(|closed| Moment(closed.since)))
-            .bind(closed.map(|closed| closed.reason.as_str()))
-            .bind(closed.and_then(|closed| closed.actor.as_deref()))
+            .bind(closed.map(|closed| storable(&closed.reason)))
+            .bind(closed.and_then(|closed| closed.actor.as_deref().map(storable)))
             .bind(JournalEntry::subject_of_gate(gateway))
             .bind(change.state_name())
             .bind(evidence.exchanges)

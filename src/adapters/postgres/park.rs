@@ -75,8 +75,8 @@ impl Step for Park {
             .bind(column(batch, |waiting| waiting.transition.payment.state.rests()))
             .bind(column(batch, |waiting| JournalEntry::subject_of_payment(waiting.transition.payment.attempt)))
             .bind(column(&evidence, |evidence| evidence.exchanges.as_deref()))
-            .bind(column(&evidence, |evidence| evidence.actor))
-            .bind(column(&evidence, |evidence| evidence.note))
+            .bind(column(&evidence, |evidence| evidence.actor.as_deref()))
+            .bind(column(&evidence, |evidence| evidence.note.as_deref()))
             .execute(&self.pool)
             .await?;
         Ok(batch.iter().map(|_| Ok(())).collect())

@@ -118,8 +118,8 @@ impl Settle {
             .bind(column(&ends, |end| end.event.payload.as_slice()))
             .bind(column(&ends, |end| JournalEntry::subject_of_payment(end.settlement.payment.attempt)))
             .bind(column(&ends, |end| end.evidence.exchanges.as_deref()))
-            .bind(column(&ends, |end| end.evidence.actor))
-            .bind(column(&ends, |end| end.evidence.note))
+            .bind(column(&ends, |end| end.evidence.actor.as_deref()))
+            .bind(column(&ends, |end| end.evidence.note.as_deref()))
             .fetch_all(&self.pool)
             .await?;
         Ok(moved.into_iter().collect())

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::Columns;
+use crate::adapters::sql::text::storable;
 use crate::ports::finding_repository::{Finding, FindingKind};
 use crate::ports::order_repository::RepositoryError;
 
@@ -35,7 +36,7 @@ impl FindingRow {
             kind: finding.kind.as_str().to_owned(),
             order_id: finding.order_id.to_string(),
             reference: finding.reference.as_ref().map(ToString::to_string),
-            detail: finding.detail.clone(),
+            detail: storable(&finding.detail).into_owned(),
             found_at: Moment(finding.found_at),
         }
     }

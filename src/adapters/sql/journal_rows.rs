@@ -1,8 +1,11 @@
 //! An entry of the journal as a row of `journal`, and what a step writes there.
 
+use std::borrow::Cow;
+
 use sqlx::FromRow;
 
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::adapters::wire::exchanges::encode;
 use crate::domain::evidence::Evidence;
 use crate::ports::order_repository::{JournalEntry, RecordedEvidence};
@@ -36,14 +39,14 @@ impl JournalRow {
 /// The columns of `journal` that say what a step rests on.
 pub struct EvidenceRow<'step> {
     pub(crate) exchanges: Option<String>,
-    pub(crate) actor: Option<&'step str>,
-    pub(crate) note: Option<&'step str>,
+    pub(crate) actor: Option<Cow<'step, str>>,
+    pub(crate) note: Option<Cow<'step, str>>,
 }
 
 impl<'step> EvidenceRow<'step> {
     /// The columns of this evidence; those that it has no value for are null.
     pub fn of(evidence: &'step Evidence) -> Self {
-        let (actor, note) = (evidence.actor.as_deref(), evidence.note.as_deref());
+        let (actor, note) = (evidence.actor.as_deref().map(storable), evidence.note.as_deref().map(storable));
         Self { exchanges: encode(&evidence.exchanges), actor, note }
     }
 }

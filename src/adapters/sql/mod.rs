@@ -11,6 +11,7 @@ pub mod moment;
 pub mod outbox_rows;
 pub mod refund_rows;
 pub mod rows;
+pub mod text;
 
 /// The columns that [`rows::StoredRow`] is read from: `o` is an order, `p` its attempt or nulls.
 macro_rules! stored_columns {

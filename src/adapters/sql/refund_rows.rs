@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::Columns;
+use crate::adapters::sql::text::storable;
 use crate::domain::money::Money;
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::refund::{Refund, RefundId, RefundPurpose, RefundState, Sending};
@@ -61,7 +62,7 @@ impl RefundRow {
             amount: refund.amount.amount().to_string(),
             currency: refund.amount.currency().code().to_owned(),
             purpose: refund.purpose.as_str().to_owned(),
-            requested_by: refund.requested_by.clone(),
+            requested_by: storable(&refund.requested_by).into_owned(),
             requested_at: Moment(refund.requested_at),
             state: RefundStateRow::of(&refund.state),
         }
@@ -101,9 +102,9 @@ impl RefundStateRow {
             RefundState::Pending(name) | RefundState::Succeeded(name) => Self { name: Some(name.to_string()), ..row },
             RefundState::Failed { name, reason } => Self {
                 name: name.as_ref().map(ToString::to_string),
-                reason_code: Some(reason.code.clone()),
+                reason_code: Some(storable(&reason.code).into_owned()),
                 reason_category: Some(reason.category.as_str().to_owned()),
-                reason_message: Some(reason.message.clone()),
+                reason_message: Some(storable(&reason.message).into_owned()),
                 ..row
             },
         }

@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::domain::attempt::Attempt;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -152,9 +153,11 @@ impl StateRow {
                 Self { reference: reference.as_ref().map(ToString::to_string), ..row }.because(reason)
             }
             PaymentState::Review { armament: Some(armament), finding } => {
-                Self { finding: Some(finding.clone()), ..row }.armed(armament)
+                Self { finding: Some(storable(finding).into_owned()), ..row }.armed(armament)
             }
-            PaymentState::Review { armament: None, finding } => Self { finding: Some(finding.clone()), ..row },
+            PaymentState::Review { armament: None, finding } => {
+                Self { finding: Some(storable(finding).into_owned()), ..row }
+            }
         }
     }
 
@@ -165,9 +168,9 @@ impl StateRow {
 
     fn because(self, reason: &FailureReason) -> Self {
         Self {
-            reason_code: Some(reason.code.clone()),
+            reason_code: Some(storable(&reason.code).into_owned()),
             reason_category: Some(reason.category.as_str().to_owned()),
-            reason_message: Some(reason.message.clone()),
+            reason_message: Some(storable(&reason.message).into_owned()),
             ..self
         }
     }

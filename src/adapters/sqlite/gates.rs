@@ -6,6 +6,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::gate_rows::GateRow;
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::adapters::sqlite::writer::Write;
 use crate::adapters::sqlite::{SqliteOrderRepository, journal};
 use crate::ports::gate_repository::{Gate, GateChange, GateRepository};
@@ -59,8 +60,8 @@ impl Write for ChangeGate {
             .bind(gateway)
             .bind(Moment(change.at))
             .bind(closed.map(|closed| Moment(closed.since)))
-            .bind(closed.map(|closed| closed.reason.as_str()))
-            .bind(closed.and_then(|closed| closed.actor.as_deref()))
+            .bind(closed.map(|closed| storable(&closed.reason)))
+            .bind(closed.and_then(|closed| closed.actor.as_deref().map(storable)))
             .fetch_one(&mut *db)
             .await
             .map_err(unavailable)?;
