@@ -132,8 +132,8 @@ impl Start {
 
 #[cfg(test)]
 mod tests {
-    use super::FirstStart::{Earliest, Latest};
     use super::*;
+    use crate::adapters::kafka::config::FirstStart::{Earliest, Latest};
 
     const LOG: Log = Log { low: 10, high: 90 };
 
