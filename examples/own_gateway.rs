@@ -19,7 +19,7 @@ use order_payments::app::{self, Adapters, App};
 use order_payments::config::{Needs, Settings};
 use order_payments::domain::evidence::Exchanges;
 use order_payments::domain::payment::{Armed, Payment};
-use order_payments::domain::refund::Refund;
+use order_payments::domain::refund::{Refund, RefundId};
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::clock::Clock;
 use order_payments::ports::payment_gateway::{
@@ -28,7 +28,10 @@ use order_payments::ports::payment_gateway::{
 
 /// What is in the bank, by the name that `prepare` gave.
 #[derive(Default)]
-struct PiggyBank(Mutex<HashMap<String, Slot>>);
+struct PiggyBank {
+    slots: Mutex<HashMap<String, Slot>>,
+    refunds: Mutex<HashMap<RefundId, ProviderToken>>,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Slot {
@@ -45,11 +48,11 @@ impl PiggyBank {
     }
 
     fn slot(&self, reference: &ProviderToken) -> Option<Slot> {
-        self.0.lock().expect("never poisoned").get(reference.as_str()).copied()
+        self.slots.lock().expect("never poisoned").get(reference.as_str()).copied()
     }
 
     fn put(&self, reference: &ProviderToken, slot: Slot) {
-        self.0.lock().expect("never poisoned").insert(reference.to_string(), slot);
+        self.slots.lock().expect("never poisoned").insert(reference.to_string(), slot);
     }
 }
 
@@ -78,7 +81,7 @@ impl PaymentGateway for PiggyBank {
     async fn charge(&self, armed: &Armed, _: &mut Exchanges) -> Result<Charge, GatewayError> {
         let reference = Self::name(armed.payment());
         if self.slot(&reference) == Some(Slot::Closed) {
-            return Err(GatewayError::Contradiction { detail: "charged after it was closed".to_owned() });
+            return Ok(Charge::Void);
         }
         self.put(&reference, Slot::Filled);
         println!("clink: {} for order {}", armed.payment().order().total_amount(), armed.payment().order().id());
@@ -89,7 +92,8 @@ impl PaymentGateway for PiggyBank {
         let reference = Self::name(payment);
         Ok(match self.slot(&reference) {
             Some(Slot::Filled) => Sighting::Answered(Charge::Approved(reference)),
-            Some(Slot::Reserved | Slot::Closed) => Sighting::Unconfirmed(reference),
+            Some(Slot::Closed) => Sighting::Answered(Charge::Void),
+            Some(Slot::Reserved) => Sighting::Unconfirmed(reference),
             None => Sighting::NotFound,
         })
     }
@@ -108,11 +112,13 @@ impl PaymentGateway for PiggyBank {
     }
 
     async fn refund(&self, refund: &Refund, _: &mut Exchanges) -> Result<Refunding, GatewayError> {
-        Ok(Refunding::Succeeded(refund.reference.clone()))
+        let name: ProviderToken = format!("coins:{}", refund.id).parse().expect("a UUID is visible ASCII and short");
+        self.refunds.lock().expect("never poisoned").insert(refund.id, name.clone());
+        Ok(Refunding::Succeeded(name))
     }
 
     async fn look_up_refund(&self, refund: &Refund, _: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
-        Ok(Some(Refunding::Succeeded(refund.reference.clone())))
+        Ok(self.refunds.lock().expect("never poisoned").get(&refund.id).cloned().map(Refunding::Succeeded))
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

@@ -90,10 +90,12 @@ async fn status(store: &Store, settings: &Settings, last: usize, json: bool) -> 
         let open = gate.closed.is_none();
         print::json(&GateView { gateway, open, closed, unresolved, max_unresolved, changes })?;
     } else {
-        println!("{}", told(gateway, &gate));
-        println!("  {unresolved} payments with an unknown outcome; intake pauses at {max_unresolved}");
+        print::text(&told(gateway, &gate))?;
+        print::text(&format_args!(
+            "  {unresolved} payments with an unknown outcome; intake pauses at {max_unresolved}"
+        ))?;
         if !changes.is_empty() {
-            println!("{}", journal_of(&changes));
+            print::text(&journal_of(&changes))?;
         }
     }
     Ok(if gate.closed.is_none() { ExitCode::SUCCESS } else { ExitCode::from(exit::ATTENTION) })
@@ -106,7 +108,7 @@ async fn change(store: &Store, settings: &Settings, close: bool, person: &Person
     if !changed {
         eprintln!("nothing was changed: it {} already", if close { "was closed by hand" } else { "was open" });
     }
-    println!("{}", told(gateway, &store.gates.gate(gateway).await?));
+    print::text(&told(gateway, &store.gates.gate(gateway).await?))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -70,9 +70,9 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
             let found = store.orders.list(after.as_ref(), limit).await?;
             let views: Vec<OrderView> = found.iter().map(OrderView::of).collect();
             if *json {
-                print::json(&views)?
+                print::json(&views)?;
             } else {
-                println!("{}", table(&views))
+                print::text(&table(&views))?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -91,9 +91,9 @@ async fn get(store: &Store, order_id: &OrderId, with_journal: bool, json: bool) 
         print::json(&GetView { order, journal })?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", table(&[order]));
+    print::text(&table(&[order]))?;
     if let Some(entries) = journal {
-        println!("{}", journal::table(&entries));
+        print::text(&journal::table(&entries))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,9 @@
 //! What commands print: tables for people, JSON for scripts, always on standard output.
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stdout};
+
+use anyhow::Context;
 use comfy_table::{ColumnConstraint, Table, Width, presets};
 use serde::Serialize;
 
@@ -25,9 +29,22 @@ pub(crate) fn narrow(table: &mut Table, column: usize) {
 }
 
 /// Prints JSON, for scripts.
+///
+/// # Errors
+/// Where standard output cannot be written to.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    text(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a table or a sentence. That its reader has read enough, as `head` has, is no error.
+///
+/// # Errors
+/// Where standard output cannot be written to.
+pub(crate) fn text(text: &dyn Display) -> anyhow::Result<()> {
+    match writeln!(stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("could not print"),
+        _ => Ok(()),
+    }
 }
 
 /// A moment for people: to the second.

@@ -21,11 +21,11 @@ use crate::ports::store::Store;
 /// Look at every payment that waits, then compare the gateway's charges with the orders here, both ways.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments reconcile --dry-run\n  order-payments reconcile --since 2026-01-31T12:00:00Z --json\n\nWhat can be repaired by looking again is looked at again, charges that nobody will make are canceled, and\ncontradictions are kept for `order-payments review list`. It may run beside the service, and be repeated.\n\nExit codes: 0 nothing was found that is not ended, 1 could not, 4 there are findings. A dry run cannot tell\nwhich findings a person has ended, and tells them all."
+    after_help = "Examples:\n  order-payments reconcile --dry-run\n  order-payments reconcile --since 2026-01-31T12:00:00Z --json\n\nWhat can be repaired by looking again is looked at again, charges that nobody will make are canceled, and contradictions are kept for `order-payments review list`. It may run beside the service, and be repeated.\n\nExit codes: 0 nothing was found that is not ended, 1 could not, 4 there are findings. A dry run cannot tell which findings a person has ended, and tells them all."
 )]
 pub(crate) struct Args {
     /// From when on to compare: a time back from now, as 2h, or a moment as 2026-01-31T12:00:00Z; without it
-    /// as far back as the service compares (reconcile.sweep_window_ms).
+    /// as far back as the service compares (`reconcile.sweep_window_ms`).
     #[arg(long, value_name = "2h|MOMENT", value_parser = since)]
     since: Option<Since>,
     /// Change nothing and keep no findings: only tell.
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     if args.json {
         print::json(&report)?;
     } else {
-        println!("{}", told(&report, &swept.findings));
+        print::text(&told(&report, &swept.findings))?;
     }
     Ok(if swept.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(exit::ATTENTION) })
 }

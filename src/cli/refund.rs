@@ -26,7 +26,7 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Give money of a PAID order back: all that is left of the charge, or a part of it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments refund o-1 --amount 5.00 --actor ada --reason \"one of two came back\"\n  order-payments refund o-1 --actor ada --reason \"canceled\" --yes --wait=30s --json\n\nRepeated with the same --refund-id it is one refund. `order-payments refunds ORDER_ID` shows what became of it.\n\nExit codes: 0 taken down (with --wait: SUCCEEDED or PENDING), 1 could not, 3 the order is not known,\n4 the refund has FAILED, 5 the order cannot be refunded so, 6 it was not sent within the wait."
+    after_help = "Examples:\n  order-payments refund o-1 --amount 5.00 --actor ada --reason \"one of two came back\"\n  order-payments refund o-1 --actor ada --reason \"canceled\" --yes --wait=30s --json\n\nRepeated with the same --refund-id it is one refund. `order-payments refunds ORDER_ID` shows what became of it.\n\nExit codes: 0 taken down (with --wait: SUCCEEDED or PENDING), 1 could not, 3 the order is not known, 4 the refund has FAILED, 5 the order cannot be refunded so, 6 it was not sent within the wait."
 )]
 pub(crate) struct Args {
     /// The order's id.
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     if args.json {
         print::json(&RefundView::of(&refund))?;
     } else {
-        println!("{}", told(&refund));
+        print::text(&told(&refund))?;
     }
     Ok(args.wait.map_or(ExitCode::SUCCESS, |patience| judged(&refund, patience)))
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     if !refunds.is_empty() {
-        println!("{}", table(&refunds));
+        print::text(&table(&refunds))?;
     }
     let order = &stored.order;
     let left = match left_of(order.total_amount(), &refunds) {
@@ -41,11 +41,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         }
         _ => "nothing can go back".to_owned(),
     };
-    println!(
+    let told = format!(
         "order {} is {}, {}: {left}",
         order.id(),
         order.status(),
         print::counted(refunds.len(), "refund", "refunds")
     );
+    print::text(&told)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,8 +15,9 @@ use order_payments::ports::position_repository::HandledPosition;
 use order_payments::ports::refund_repository::{Advancing, Requesting};
 use rust_decimal::Decimal;
 
-use crate::contract::database::{Database, Store};
+use crate::contract::database::{Database, Kind, Store};
 use crate::contract::every_repository_keeps;
+use crate::contract::races::overtaken;
 use crate::contract::samples::{NOW, armed, begun, id, paid, reason, refund, stored_payment, token};
 
 every_repository_keeps!(
@@ -191,4 +192,49 @@ async fn positions_that_race_only_rise(database: &Database) {
     let kept = instances[0].positions_of("group", "requests").await.expect("read");
     let expected = |partition| HandledPosition { partition, next_offset: 20, horizon: 20 };
     assert_eq!(kept, (0..8).map(expected).collect::<Vec<_>>());
+}
+
+/// PostgreSQL alone, as the next: elsewhere one writes at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_waits_for_a_success_loses() {
+    let database = Database::create(Kind::Postgres).await;
+    let store = database.open().await;
+    let renewal = abandoning(&*store, "ord_1").await.renewed(Attempt::FIRST.next(), NOW);
+    let success = "UPDATE payments SET state = 'SUCCEEDED'; UPDATE orders SET status = 'PAID'";
+    let told = overtaken(&database, success, store.renew(&renewal)).await;
+    assert_eq!(told.expect("an answer"), Renewing::MovedOn);
+    let stored = stored_payment(&*store, "ord_1").await;
+    assert_eq!((stored.state.name(), stored.attempt), ("SUCCEEDED", Attempt::FIRST));
+    database.destroy().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_success_that_waits_for_a_renewal_is_not_stored() {
+    let database = Database::create(Kind::Postgres).await;
+    let store = database.open().await;
+    let success = abandoning(&*store, "ord_1").await.paid(token("pi_ord_1"), NOW).expect("pending");
+    let renewal = "
+        UPDATE payments SET state = 'ABANDONED';
+        INSERT INTO payments (order_id, attempt, state, flow, payment_method, begun_at)
+        SELECT order_id, 2, 'PREPARING', flow, payment_method, begun_at FROM payments";
+    let told = overtaken(&database, renewal, store.settle(&success)).await;
+    assert_eq!(told.expect("an answer"), Settling::MovedOn);
+    assert_eq!(store.unpublished(1).await.expect("read"), []);
+    assert_eq!(store.get(&id("ord_1")).await.expect("read").map(|order| order.status()), Some(OrderStatus::Pending));
+    database.destroy().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_of_a_refund_that_waits_for_its_end_does_not_undo_it() {
+    let database = Database::create(Kind::Postgres).await;
+    let store = database.open().await;
+    let sending = refund(1, "ord_1", "3.00").sending(NOW);
+    store.request(&refund(1, "ord_1", "3.00"), euros("3.00")).await.expect("stored");
+    store.advance(&sending, None).await.expect("stored");
+    let end = "UPDATE refunds SET state = 'SUCCEEDED', name = 're_1'";
+    let told = overtaken(&database, end, store.advance(&sending.refund.pending(token("re_1")), None)).await;
+    assert_eq!(told.expect("an answer"), Advancing::MovedOn);
+    let kept = store.refund(sending.refund.id).await.expect("read").expect("stored");
+    assert_eq!(kept.state.name(), "SUCCEEDED");
+    database.destroy().await;
 }

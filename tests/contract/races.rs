@@ -173,26 +173,30 @@ async fn a_settlement_that_waits_for_another_step_does_not_undo_it() {
     let database = Database::create(Kind::Postgres).await;
     let store = database.open().await;
     let refused = begun(&*store, "ord_1").await.failed(reason(), NOW).expect("pending");
-    let mut other = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
-    let mut arming = other.begin().await.expect("a transaction");
     let arm = "UPDATE payments SET state = 'CONFIRMING', armed_at = begun_at, reference = 'pi_1'";
-    sqlx::raw_sql(arm).execute(&mut *arming).await.expect("the statement is lawful");
+    let told = overtaken(&database, arm, store.settle(&refused)).await;
+    assert_eq!(told.expect("an answer"), Settling::MovedOn);
+    assert_eq!(store.unpublished(1).await.expect("read"), []);
+    assert_eq!(stored_payment(&*store, "ord_1").await.state.name(), "CONFIRMING");
+    database.destroy().await;
+}
+
+/// What a step answers that has to wait for this statement of another instance, which then commits.
+pub(crate) async fn overtaken<T>(database: &Database, statement: &'static str, step: impl Future<Output = T>) -> T {
+    let mut other = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
+    let mut overtaking = other.begin().await.expect("a transaction");
+    sqlx::raw_sql(statement).execute(&mut *overtaking).await.expect("the statement is lawful");
     let mut watch = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
     let commit = async {
         const WAITS: &str = "
             SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
             WHERE NOT l.granted AND a.datname = current_database())";
-        // The settlement cannot end before this commit, so the loop does.
+        // The step cannot end before this commit, so the loop does.
         let mut waits = false;
         while !waits {
             waits = sqlx::query_scalar(WAITS).fetch_one(&mut watch).await.expect("read");
         }
-        arming.commit().await.expect("committed");
+        overtaking.commit().await.expect("committed");
     };
-    let (told, ()) = tokio::join!(store.settle(&refused), commit);
-    assert_eq!(told.expect("an answer"), Settling::MovedOn);
-    assert_eq!(store.unpublished(1).await.expect("read"), []);
-    let stored = store.find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
-    assert_eq!(stored.state.name(), "CONFIRMING");
-    database.destroy().await;
+    tokio::join!(step, commit).0
 }

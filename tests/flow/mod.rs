@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod main_job;
 mod operation;
+mod restored;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use order_payments::adapters::simulator::provider::ProviderConfig;
 use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
 use order_payments::adapters::system::SystemClock;
+use order_payments::ports::clock::Clock;
 use serde_json::Value;
 
 use crate::support::kafka::Topics;
@@ -32,7 +34,12 @@ impl Stage {
     pub(crate) async fn new(charge_flow: &'static str, decline_share: f64) -> Self {
         let provider = ProviderConfig { decline_share, ..ProviderConfig::default() };
         let config = SimulatorConfig { provider, ..SimulatorConfig::default() };
-        let simulator = Simulator::start(config, Arc::new(SystemClock)).await.expect("a free port");
+        Self::with(config, Arc::new(SystemClock), charge_flow).await
+    }
+
+    /// The same before a gateway that is set up so, and has this clock.
+    pub(crate) async fn with(config: SimulatorConfig, clock: Arc<dyn Clock>, charge_flow: &'static str) -> Self {
+        let simulator = Simulator::start(config, clock).await.expect("a free port");
         let (topics, database) = (Topics::create().await, Database::create().await);
         let gateway_url = simulator.url();
         // A killed member's partitions are free again after this long; the default is ten seconds.

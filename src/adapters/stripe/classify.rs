@@ -202,7 +202,7 @@ fn rejected(status: u16, error: &ApiError<'_>, asked: &Asked<'_>) -> Option<Fail
             let sentence = "the payment method or customer does not exist or cannot be charged";
             Some(declines::reason(code, FailureCategory::InvalidPaymentMethod, sentence))
         }
-        Asked::Refund(_) => {
+        Asked::Refund(_) if status == 400 => {
             let sentence = match code {
                 "charge_already_refunded" => "the payment was refunded before",
                 "charge_disputed" | "refund_disputed_payment" => "a disputed payment cannot be refunded",

@@ -67,16 +67,16 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let under_review = store.orders.waiting().await?.under_review;
-    println!("orders under review: {under_review}");
+    print::text(&format_args!("orders under review: {under_review}"))?;
     if !reviewed.is_empty() {
-        println!("{}", table(&reviewed));
-        println!("end one by: order-payments review resolve ORDER_ID DECISION --actor NAME --reason TEXT");
+        print::text(&table(&reviewed))?;
+        print::text(&"end one by: order-payments review resolve ORDER_ID DECISION --actor NAME --reason TEXT")?;
     }
     let more = if findings.len() == limit { " or more" } else { "" };
-    println!("open findings: {}{more}", findings.len());
+    print::text(&format_args!("open findings: {}{more}", findings.len()))?;
     if !findings.is_empty() {
-        println!("{}", finding::table(&findings));
-        println!("end one by: order-payments review resolve --finding UUID --actor NAME --reason TEXT");
+        print::text(&finding::table(&findings))?;
+        print::text(&"end one by: order-payments review resolve --finding UUID --actor NAME --reason TEXT")?;
     }
     Ok(ExitCode::SUCCESS)
 }

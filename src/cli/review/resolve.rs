@@ -20,7 +20,7 @@ use crate::ports::store::Store;
 #[derive(Debug, clap::Args)]
 #[command(
     group(ArgGroup::new("decision").required(true).args(["paid", "failed", "retry", "finding"])),
-    after_help = "Examples:\n  order-payments review resolve o-1 --paid pi_123 --actor ada --reason \"the bank shows the charge\"\n  order-payments review resolve o-1 --failed --actor ada --reason \"given up with the customer\" --yes\n  order-payments review resolve o-1 --retry --actor ada --reason \"the gateway has mended it\"\n  order-payments review resolve --finding 6f0c2ab1-... --actor ada --reason \"refunded at the gateway\"\n\nExit codes: 0 decided, 1 could not, 3 no such order or open finding, 5 the order is not under review, or\nthe gateway's charges forbid the decision."
+    after_help = "Examples:\n  order-payments review resolve o-1 --paid pi_123 --actor ada --reason \"the bank shows the charge\"\n  order-payments review resolve o-1 --failed --actor ada --reason \"given up with the customer\" --yes\n  order-payments review resolve o-1 --retry --actor ada --reason \"the gateway has mended it\"\n  order-payments review resolve --finding 6f0c2ab1-... --actor ada --reason \"refunded at the gateway\"\n\nExit codes: 0 decided, 1 could not, 3 no such order or open finding, 5 the order is not under review, or the gateway's charges forbid the decision."
 )]
 pub(super) struct Args {
     /// The order under review.
@@ -73,7 +73,7 @@ async fn end_finding(args: &Args, finding: Uuid, settings: &Settings) -> anyhow:
     let store = deployment::store(settings).await?;
     let Person { actor, reason } = &args.person;
     if store.findings.resolve_finding(finding, actor, reason, SystemClock.now()).await? {
-        println!("finding {finding} is ended");
+        print::text(&format_args!("finding {finding} is ended"))?;
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("there is no open finding {finding}; nothing was done");
@@ -123,9 +123,9 @@ async fn tell(args: &Args, id: &OrderId, store: &Store) -> anyhow::Result<ExitCo
     let Some(stored) = store.orders.find(id).await? else { return Ok(ExitCode::from(exit::NOT_KNOWN)) };
     let view = OrderView::of(&stored);
     if args.json {
-        print::json(&view)?
+        print::json(&view)?;
     } else {
-        println!("{}", table(&[view]))
+        print::text(&table(&[view]))?;
     }
     for finding in store.findings.findings_of(id).await? {
         eprintln!("still open: finding {} ({})", finding.id(), finding.kind.as_str());

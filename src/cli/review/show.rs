@@ -54,8 +54,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     match order {
-        Some(order) => println!("{}", order::table(&[order])),
-        None => println!("order {id} is not known here"),
+        Some(order) => print::text(&order::table(&[order]))?,
+        None => print::text(&format_args!("order {id} is not known here"))?,
     }
     let sections = [
         ("refunds", refunds.len(), refund::table(&refunds)),
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         ("journal", journal.len(), journal::table(&journal)),
     ];
     for (what, _, table) in sections.iter().filter(|(_, rows, _)| *rows > 0) {
-        println!("{what}\n{table}");
+        print::text(&format_args!("{what}\n{table}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
