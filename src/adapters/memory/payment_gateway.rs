@@ -7,18 +7,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use url::form_urlencoded::Serializer;
 
-use crate::adapters::simulator::intent::{RefundStatus, Status};
+use crate::adapters::memory::payment_gateway::talk::{Talk, rejected};
+use crate::adapters::memory::payment_gateway::views::{
+    ErrorView, IntentView, PageView, RefundView, charge_label, charge_of, listed, minor_units, preparation_label,
+    refund_label, refund_of, refund_refusal, refusal, sighting_label, token,
+};
+use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::keys;
 use crate::adapters::simulator::provider::Provider;
-use crate::adapters::simulator::request::Request;
 use crate::domain::evidence::Exchanges;
 use crate::domain::idempotency::Operation;
-use crate::domain::money::Money;
-use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::{Armed, ChargeFlow, Payment};
 use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
@@ -26,6 +26,16 @@ use crate::ports::payment_gateway::{
     Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
     Window,
 };
+
+mod talk;
+mod views;
+
+/// The customer is not there when a charge is made: a card that needs them is declined.
+const ABSENT_CUSTOMER: &str = "off_session=true&error_on_requires_action=true";
+/// The most objects that a page may hold.
+const PAGE: &str = "100";
+/// The most pages of refunds that are read of one charge.
+const MAX_PAGES: usize = 100;
 
 /// The simulated provider as a [`PaymentGateway`].
 ///
@@ -36,51 +46,6 @@ use crate::ports::payment_gateway::{
 #[derive(Clone)]
 pub struct SimulatedGateway {
     provider: Arc<Provider>,
-}
-
-/// What the gateway reads of a payment intent.
-#[derive(Debug, Deserialize)]
-struct IntentView {
-    id: String,
-    status: Status,
-    amount_received: u64,
-    currency: String,
-    metadata: MetadataView,
-    last_payment_error: Option<ErrorView>,
-    cancellation_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct MetadataView {
-    order_id: Option<String>,
-    refund_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ErrorView {
-    #[serde(rename = "type")]
-    kind: String,
-    code: Option<String>,
-    decline_code: Option<String>,
-    message: String,
-    payment_intent: Option<Box<IntentView>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ErrorEnvelope {
-    error: ErrorView,
-}
-
-#[derive(Debug, Deserialize)]
-struct RefundView {
-    id: String,
-    status: RefundStatus,
-    metadata: MetadataView,
-}
-
-#[derive(Debug, Deserialize)]
-struct PageView<T> {
-    data: Vec<T>,
 }
 
 impl SimulatedGateway {
@@ -94,52 +59,86 @@ impl SimulatedGateway {
         &self.provider
     }
 
-    /// One request: what was asked for, or the provider's reasoned refusal.
-    fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<Result<T, ErrorView>, GatewayError> {
-        let unknown = |detail: String| GatewayError::Unknown { detail };
-        let answer =
-            self.provider.handle(request).answer.ok_or_else(|| unknown("the connection was cut".to_owned()))?;
-        let status = answer.status;
-        if status == 200 {
-            let done = serde_json::from_slice(&answer.body);
-            return done.map(Ok).map_err(|_| unknown("the answer is not readable".to_owned()));
+    fn talk<'a>(&'a self, operation: &'static str, sent: &'a mut Exchanges) -> Talk<'a> {
+        Talk::new(&self.provider, operation, sent)
+    }
+
+    fn charge_now(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Charge, GatewayError> {
+        let key = payment.key(Operation::Charge);
+        let reference = payment.reference();
+        let (path, body) = match (payment.flow, reference) {
+            (ChargeFlow::TwoStep, Some(reference)) => {
+                (format!("/v1/payment_intents/{reference}/confirm"), ABSENT_CUSTOMER.to_owned())
+            }
+            (ChargeFlow::TwoStep, None) => {
+                let detail = "a two-step payment is to be charged without a reference".to_owned();
+                return Err(GatewayError::Contradiction { detail });
+            }
+            (ChargeFlow::OneStep, _) => {
+                let created = creation(payment).append_pair("confirm", "true").finish();
+                ("/v1/payment_intents".to_owned(), format!("{created}&{ABSENT_CUSTOMER}"))
+            }
+        };
+        let mut talk = self.talk("charge", sent);
+        let charge = match talk.post::<IntentView>(&path, &body, Some(key.as_str()))? {
+            Ok(intent) => charge_of(&intent, payment),
+            Err(ErrorView { payment_intent: Some(intent), .. }) => charge_of(&intent, payment),
+            Err(error) if error.is_key_reused() => {
+                talk.class("key_reused");
+                return self.charged_before(payment, sent);
+            }
+            Err(error) => refusal(&error).map(|reason| match reference {
+                Some(reference) => Charge::Declined { reference: reference.clone(), reason },
+                None => Charge::Refused(reason),
+            }),
+        };
+        talk.ended(charge, charge_label)
+    }
+
+    /// What a charge did whose key was used with other bytes.
+    fn charged_before(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Charge, GatewayError> {
+        match self.look_up_now(payment, sent)? {
+            Sighting::Answered(charge) => Ok(charge),
+            Sighting::Unconfirmed(_) | Sighting::NotFound => {
+                let detail = "the idempotency key was used with other bytes".to_owned();
+                Err(GatewayError::Contradiction { detail })
+            }
         }
-        let refused = serde_json::from_slice::<ErrorEnvelope>(&answer.body);
-        let ErrorEnvelope { error } = refused.map_err(|_| unknown(format!("status {status}, not readable")))?;
-        let detail = format!("status {status}, {}", error.code.as_deref().unwrap_or(&error.kind));
-        match status {
-            401 | 403 => Err(GatewayError::Closed { detail }),
-            429 => Err(GatewayError::Unavailable { detail }),
-            // The key is in use: an earlier request of the same name may be charging now.
-            409 | 500.. => Err(GatewayError::Unknown { detail }),
-            _ if error.kind == "idempotency_error" => Err(GatewayError::Contradiction { detail }),
-            _ => Ok(Err(error)),
+    }
+
+    fn look_up_now(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Sighting, GatewayError> {
+        let mut talk = self.talk("look_up", sent);
+        let seen = match payment.reference() {
+            Some(reference) => {
+                let path = format!("/v1/payment_intents/{reference}");
+                talk.get::<IntentView>(&path, "").and_then(|intent| sighting(&[intent], payment))
+            }
+            None => intents_of(payment, &mut talk).and_then(|intents| sighting(&intents, payment)),
+        };
+        talk.ended(seen, sighting_label)
+    }
+
+    fn look_up_refund_now(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
+        let id = refund.id.to_string();
+        let mut after: Option<String> = None;
+        for _page in 0..MAX_PAGES {
+            let mut query = Serializer::new(String::new());
+            query.append_pair("payment_intent", refund.reference.as_str()).append_pair("limit", PAGE);
+            if let Some(after) = &after {
+                query.append_pair("starting_after", after);
+            }
+            let mut talk = self.talk("look_up_refund", sent);
+            let page = talk.get::<PageView<RefundView>>("/v1/refunds", &query.finish())?;
+            if let Some(made) = page.data.iter().find(|made| made.metadata.refund_id.as_ref() == Some(&id)) {
+                return talk.ended(refund_of(made, refund).map(Some), |made| made.as_ref().map_or("", refund_label));
+            }
+            after = page.next();
+            talk.class(if after.is_some() { "continued" } else { "not_found" });
+            if after.is_none() {
+                return Ok(None);
+            }
         }
-    }
-
-    fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &str,
-        key: &str,
-    ) -> Result<Result<T, ErrorView>, GatewayError> {
-        self.exchange(&Request::post(path, body, Some(key)))
-    }
-
-    fn retrieve(&self, reference: &ProviderToken) -> Result<IntentView, GatewayError> {
-        self.exchange(&Request::get(&format!("/v1/payment_intents/{reference}"), ""))?
-            .map_err(|error| contradicts(&error))
-    }
-
-    /// The intents of this order, newest first, as far as search shows them by now.
-    fn intents_of(&self, payment: &Payment) -> Result<Vec<IntentView>, GatewayError> {
-        let query = format!("metadata['order_id']:'{}'", payment.order().id());
-        let query = Serializer::new(String::new()).append_pair("query", &query).append_pair("limit", "100").finish();
-        let found = self.exchange::<PageView<IntentView>>(&Request::get("/v1/payment_intents/search", &query))?;
-        let mut intents = found.map_err(|error| contradicts(&error))?.data;
-        // Search ignores case; an order id does not.
-        intents.retain(|intent| intent.metadata.order_id.as_deref() == Some(payment.order().id().as_str()));
-        Ok(intents)
+        Err(GatewayError::Unknown { detail: format!("{} has more refunds than are read", refund.reference) })
     }
 }
 
@@ -156,114 +155,101 @@ impl PaymentGateway for SimulatedGateway {
         }
     }
 
-    async fn prepare(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Preparation, GatewayError> {
+    async fn prepare(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Preparation, GatewayError> {
         let key = payment.key(Operation::Prepare);
-        match self.post::<IntentView>("/v1/payment_intents", &creation(payment).finish(), key.as_str())? {
-            Ok(intent) => Ok(Preparation::Prepared(token(&intent.id)?)),
+        let mut talk = self.talk("prepare", sent);
+        let body = creation(payment).finish();
+        let prepared = match talk.post::<IntentView>("/v1/payment_intents", &body, Some(key.as_str()))? {
+            Ok(intent) => token(&intent.id).map(Preparation::Prepared),
             Err(error) => refusal(&error).map(Preparation::Refused),
-        }
+        };
+        talk.ended(prepared, preparation_label)
     }
 
-    async fn charge(&self, armed: &Armed, _sent: &mut Exchanges) -> Result<Charge, GatewayError> {
-        let payment = armed.payment();
-        let key = payment.key(Operation::Charge);
-        let (path, body) = match (payment.flow, payment.reference()) {
-            (ChargeFlow::TwoStep, Some(reference)) => {
-                (format!("/v1/payment_intents/{reference}/confirm"), ABSENT_CUSTOMER.to_owned())
-            }
-            (ChargeFlow::TwoStep, None) => {
-                let detail = "a two-step payment is to be charged without a reference".to_owned();
-                return Err(GatewayError::Contradiction { detail });
-            }
-            (ChargeFlow::OneStep, _) => {
-                let created = creation(payment).append_pair("confirm", "true").finish();
-                ("/v1/payment_intents".to_owned(), format!("{created}&{ABSENT_CUSTOMER}"))
-            }
-        };
-        match self.post::<IntentView>(&path, &body, key.as_str())? {
-            Ok(intent) => charge_of(&intent, payment),
-            Err(ErrorView { payment_intent: Some(intent), .. }) => charge_of(&intent, payment),
-            Err(error) => refusal(&error).map(Charge::Refused),
-        }
+    async fn charge(&self, armed: &Armed, sent: &mut Exchanges) -> Result<Charge, GatewayError> {
+        self.charge_now(armed.payment(), sent)
     }
 
-    async fn look_up(&self, payment: &Payment, _sent: &mut Exchanges) -> Result<Sighting, GatewayError> {
-        let intents = match payment.reference() {
-            Some(reference) => vec![self.retrieve(reference)?],
-            None => self.intents_of(payment)?,
-        };
-        let succeeded = intents.iter().filter(|intent| intent.status == Status::Succeeded);
-        if succeeded.count() > 1 {
-            let detail = format!("order {:?} was charged more than once", payment.order().id().as_str());
-            return Err(GatewayError::Contradiction { detail });
-        }
-        // A success counts whichever intent has it; else the newest intent speaks.
-        let intent = intents.iter().find(|intent| intent.status == Status::Succeeded).or(intents.first());
-        let Some(intent) = intent else { return Ok(Sighting::NotFound) };
-        match (intent.status, &intent.last_payment_error) {
-            (Status::RequiresConfirmation, _) | (Status::RequiresPaymentMethod, None) => {
-                Ok(Sighting::Unconfirmed(token(&intent.id)?))
-            }
-            _ => charge_of(intent, payment).map(Sighting::Answered),
-        }
+    async fn look_up(&self, payment: &Payment, sent: &mut Exchanges) -> Result<Sighting, GatewayError> {
+        self.look_up_now(payment, sent)
     }
 
     async fn cancel(
         &self,
         payment: &Payment,
         reference: &ProviderToken,
-        _sent: &mut Exchanges,
+        sent: &mut Exchanges,
     ) -> Result<Cancellation, GatewayError> {
         let path = format!("/v1/payment_intents/{reference}/cancel");
-        let key = payment.key(Operation::Charge);
-        let intent = match self.post::<IntentView>(&path, "", key.as_str())? {
-            Ok(intent) => intent,
-            Err(ErrorView { payment_intent: Some(intent), .. }) => *intent,
-            Err(error) => return Err(contradicts(&error)),
+        let mut talk = self.talk("cancel", sent);
+        let charge = match talk.post::<IntentView>(&path, "", None)? {
+            Ok(intent) => charge_of(&intent, payment),
+            Err(ErrorView { payment_intent: Some(intent), .. }) => charge_of(&intent, payment),
+            Err(error) => Err(rejected(&error)),
         };
-        match intent.status {
-            Status::Canceled => Ok(Cancellation::Canceled),
-            Status::Succeeded => Ok(Cancellation::Succeeded(token(&intent.id)?)),
-            status => Err(GatewayError::Unknown { detail: format!("still {} after a cancel", status.as_str()) }),
+        match talk.ended(charge, charge_label)? {
+            Charge::Canceled(_) | Charge::Void => Ok(Cancellation::Canceled),
+            Charge::Approved(reference) => Ok(Cancellation::Succeeded(reference)),
+            _ => Err(GatewayError::Unknown { detail: format!("{reference} is not canceled after a cancel") }),
         }
     }
 
-    async fn refund(&self, refund: &Refund, _sent: &mut Exchanges) -> Result<Refunding, GatewayError> {
-        let (reference, amount, refund_id) = (&refund.reference, refund.amount, &*refund.id.to_string());
-        // Looked for first: a forgotten key would make the refund a second time, and it carries its own name.
-        let query = format!("payment_intent={reference}&limit=100");
-        let made = self.exchange::<PageView<RefundView>>(&Request::get("/v1/refunds", &query))?;
-        let made = made.map_err(|error| contradicts(&error))?.data;
-        if let Some(refund) = made.iter().find(|refund| refund.metadata.refund_id.as_deref() == Some(refund_id)) {
-            return refund_of(refund);
-        }
+    async fn refund(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Refunding, GatewayError> {
+        let Some(key) = refund.key() else {
+            let detail = format!("refund {} is to be sent without a stored permission", refund.id);
+            return Err(GatewayError::Contradiction { detail });
+        };
         let body = Serializer::new(String::new())
-            .append_pair("payment_intent", reference.as_str())
-            .append_pair("amount", &minor_units(amount).to_string())
-            .append_pair("metadata[refund_id]", refund_id)
+            .append_pair("payment_intent", refund.reference.as_str())
+            .append_pair("amount", &minor_units(refund.amount).to_string())
+            .append_pair("metadata[refund_id]", &refund.id.to_string())
             .finish();
-        match self.post::<RefundView>("/v1/refunds", &body, &format!("refund:{refund_id}"))? {
-            Ok(refund) => refund_of(&refund),
-            Err(error) => Ok(Refunding::Failed { name: None, reason: reason(&error, FailureCategory::InvalidAmount) }),
+        let mut talk = self.talk("refund", sent);
+        let refused = match talk.post::<RefundView>("/v1/refunds", &body, Some(key.as_str()))? {
+            Ok(made) => return talk.ended(refund_of(&made, refund), refund_label),
+            Err(error) => talk.ended(refund_refusal(&error), refund_label),
+        };
+        match refused {
+            // It may be this very refund, made before, that left too little of the charge or has the key.
+            Ok(_) | Err(GatewayError::Contradiction { .. }) => {
+                self.look_up_refund_now(refund, sent)?.map_or(refused, Ok)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    async fn look_up_refund(&self, _refund: &Refund, _sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
-        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
+    async fn look_up_refund(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError> {
+        self.look_up_refund_now(refund, sent)
     }
 
-    async fn charges(&self, _window: Window, _after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
-        Err(GatewayError::Unavailable { detail: "not written yet".to_owned() })
+    async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
+        let mut query = Serializer::new(String::new());
+        // The provider counts in whole seconds: a second that lies in the window by a part is asked for.
+        if let Some(from) = window.from {
+            query.append_pair("created[gte]", &from.as_micros().div_euclid(SECOND).to_string());
+        }
+        if let Some(to) = window.to {
+            query.append_pair("created[lt]", &(-(-to.as_micros()).div_euclid(SECOND)).to_string());
+        }
+        query.append_pair("limit", PAGE);
+        if let Some(after) = after {
+            query.append_pair("starting_after", after.as_str());
+        }
+        let mut unread = Exchanges::new();
+        let mut talk = self.talk("charges", &mut unread);
+        let page = talk.get::<PageView<IntentView>>("/v1/payment_intents", &query.finish())?;
+        let next = page.next().map(|last| token(&last)).transpose()?;
+        let charges = page.data.iter().filter_map(|intent| listed(intent).transpose()).collect::<Result<_, _>>()?;
+        Ok(ListedPage { charges, next })
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {
-        let balance = self.exchange::<serde_json::Value>(&Request::get("/v1/balance", ""))?;
-        balance.map(drop).map_err(|error| contradicts(&error))
+        let mut unread = Exchanges::new();
+        self.talk("probe", &mut unread).get::<serde_json::Value>("/v1/balance", "").map(drop)
     }
 }
 
-/// The customer is not there when a charge is made: a card that needs them is declined.
-const ABSENT_CUSTOMER: &str = "off_session=true&error_on_requires_action=true";
+const SECOND: i64 = 1_000_000;
 
 /// The parameters of a new intent; the same payment gives the same bytes.
 fn creation(payment: &Payment) -> Serializer<'static, String> {
@@ -281,97 +267,31 @@ fn creation(payment: &Payment) -> Serializer<'static, String> {
     form
 }
 
-/// `Money` keeps its amount at the currency's own scale, so its digits are the minor units.
-fn minor_units(money: Money) -> i128 {
-    money.amount().mantissa()
+/// The intents of this order, newest first, as far as search shows them by now.
+fn intents_of(payment: &Payment, talk: &mut Talk<'_>) -> Result<Vec<IntentView>, GatewayError> {
+    let query = format!("metadata['order_id']:'{}'", payment.order().id());
+    let query = Serializer::new(String::new()).append_pair("query", &query).append_pair("limit", PAGE).finish();
+    let mut intents = talk.get::<PageView<IntentView>>("/v1/payment_intents/search", &query)?.data;
+    // Search ignores case; an order id does not.
+    intents.retain(|intent| intent.metadata.order_id.as_deref() == Some(payment.order().id().as_str()));
+    Ok(intents)
 }
 
-fn charge_of(intent: &IntentView, payment: &Payment) -> Result<Charge, GatewayError> {
-    let reference = token(&intent.id)?;
-    let unknown = |detail: &str| Err(GatewayError::Unknown { detail: detail.to_owned() });
+/// A success counts whichever intent has it; else the newest intent speaks.
+fn sighting(intents: &[IntentView], payment: &Payment) -> Result<Sighting, GatewayError> {
+    let mut succeeded = intents.iter().filter(|intent| intent.status == Status::Succeeded);
+    let success = succeeded.next();
+    if succeeded.next().is_some() {
+        let detail = format!("order {:?} was charged more than once", payment.order().id().as_str());
+        return Err(GatewayError::Contradiction { detail });
+    }
+    let Some(intent) = success.or(intents.first()) else { return Ok(Sighting::NotFound) };
     match (intent.status, &intent.last_payment_error) {
-        (Status::Succeeded, _) if took_the_amount(intent, payment) => Ok(Charge::Approved(reference)),
-        (Status::Succeeded, _) => {
-            let detail = format!("{reference} took another amount, currency or order's money");
-            Err(GatewayError::Contradiction { detail })
+        (Status::RequiresConfirmation, _) | (Status::RequiresPaymentMethod, None) => {
+            Ok(Sighting::Unconfirmed(token(&intent.id)?))
         }
-        (Status::Processing, _) => Ok(Charge::Pending),
-        (Status::Canceled, _) => Ok(Charge::Canceled(canceled(intent))),
-        (Status::RequiresPaymentMethod, Some(error)) => {
-            Ok(Charge::Declined { reference, reason: reason(error, category(error)) })
-        }
-        (Status::RequiresAction, _) => {
-            let message = "the customer has to confirm the payment".to_owned();
-            let category = FailureCategory::AuthenticationRequired;
-            let reason = FailureReason { code: "authentication_required".to_owned(), category, message };
-            Ok(Charge::Declined { reference, reason })
-        }
-        (Status::RequiresCapture, _) => {
-            Err(GatewayError::Contradiction { detail: format!("{reference} was authorised, not charged") })
-        }
-        (Status::RequiresConfirmation | Status::RequiresPaymentMethod, _) => unknown("not confirmed yet"),
+        _ => charge_of(intent, payment).map(Sighting::Answered),
     }
-}
-
-fn took_the_amount(intent: &IntentView, payment: &Payment) -> bool {
-    let total = payment.order().total_amount();
-    i128::from(intent.amount_received) == minor_units(total)
-        && intent.currency.eq_ignore_ascii_case(total.currency().code())
-        && intent.metadata.order_id.as_deref() == Some(payment.order().id().as_str())
-}
-
-fn refund_of(refund: &RefundView) -> Result<Refunding, GatewayError> {
-    let name = token(&refund.id)?;
-    Ok(match refund.status {
-        RefundStatus::Succeeded => Refunding::Succeeded(name),
-        RefundStatus::Pending => Refunding::Pending(name),
-        RefundStatus::Failed => {
-            let message = "the provider could not give the money back".to_owned();
-            let category = FailureCategory::Canceled;
-            let reason = FailureReason { code: "refund_failed".to_owned(), category, message };
-            Refunding::Failed { name: Some(name), reason }
-        }
-    })
-}
-
-/// A refusal of this order's data, by which nothing was made; any other is our mistake.
-fn refusal(error: &ErrorView) -> Result<FailureReason, GatewayError> {
-    match error.code.as_deref() {
-        Some("amount_too_small" | "amount_too_large") => Ok(reason(error, FailureCategory::InvalidAmount)),
-        Some("resource_missing") => Ok(reason(error, FailureCategory::InvalidPaymentMethod)),
-        _ => Err(contradicts(error)),
-    }
-}
-
-fn contradicts(error: &ErrorView) -> GatewayError {
-    let code = error.code.as_deref().unwrap_or(&error.kind);
-    GatewayError::Contradiction { detail: format!("the provider refuses a request of ours: {code}") }
-}
-
-fn category(error: &ErrorView) -> FailureCategory {
-    match error.decline_code.as_deref().or(error.code.as_deref()) {
-        Some("authentication_required") => FailureCategory::AuthenticationRequired,
-        Some("lost_card" | "stolen_card" | "pickup_card" | "fraudulent" | "expired_card" | "incorrect_cvc") => {
-            FailureCategory::HardDecline
-        }
-        _ => FailureCategory::SoftDecline,
-    }
-}
-
-fn reason(error: &ErrorView, category: FailureCategory) -> FailureReason {
-    let code = error.decline_code.as_ref().or(error.code.as_ref()).unwrap_or(&error.kind);
-    FailureReason { code: code.clone(), category, message: error.message.clone() }
-}
-
-fn canceled(intent: &IntentView) -> FailureReason {
-    let message = "the payment was canceled at the provider".to_owned();
-    let code = intent.cancellation_reason.clone().unwrap_or_else(|| "canceled".to_owned());
-    FailureReason { code, category: FailureCategory::Canceled, message }
-}
-
-fn token(id: &str) -> Result<ProviderToken, GatewayError> {
-    id.parse()
-        .map_err(|_| GatewayError::Unknown { detail: "the provider's name for an object is not readable".to_owned() })
 }
 
 #[cfg(test)]

@@ -62,6 +62,10 @@ impl State {
         ledger::totals(&self.book, &self.tally)
     }
 
+    pub(crate) fn fail_refund(&mut self, id: &str) -> bool {
+        self.book.fail_refund(id)
+    }
+
     pub(crate) fn handle(&mut self, request: &Request<'_>, now: Timestamp) -> Reply {
         self.run_due(now);
         let Some((operation, id)) = Operation::of(request.method, request.path) else {
@@ -71,8 +75,8 @@ impl State {
         self.arrivals += 1;
         match (request.method, request.idempotency_key) {
             (Method::Post, Some(key)) => self.keys.note(key, request, now),
-            (Method::Post, None) => self.tally.without_key += 1,
-            (Method::Get, _) => {}
+            (Method::Post, None) if operation.needs_key() => self.tally.without_key += 1,
+            (Method::Post, None) | (Method::Get, _) => {}
         }
         let identity = self.identity(request);
         let fault = self.mischief.strike(operation, request, identity);
@@ -88,7 +92,8 @@ impl State {
             }
             fault => {
                 let call = Call { request, operation, id, fault, now, latency };
-                let answer = self.answer(&call);
+                let request_id = Some(chance::name("req", chance::digest(identity, &[&self.arrivals.to_le_bytes()])));
+                let answer = Answer { request_id, ..self.answer(&call) };
                 spoiled(answer, fault, latency, self.mischief.faults.hang())
             }
         }
@@ -245,7 +250,10 @@ fn spoiled(answer: Answer, fault: Option<Fault>, after: Duration, hang: Duration
     match fault {
         Some(Fault::CutAfter) => Reply { after, answer: None },
         Some(Fault::Timeout) => Reply { after: after + hang, answer: None },
-        Some(Fault::ErrorAfter) => Reply { after, answer: Some(Refusal::server_error().answer()) },
+        Some(Fault::ErrorAfter) => {
+            let request_id = answer.request_id;
+            Reply { after, answer: Some(Answer { request_id, ..Refusal::server_error().answer() }) }
+        }
         Some(Fault::Garbage) => {
             let half = answer.body.slice(..answer.body.len() / 2);
             Reply { after, answer: Some(Answer { body: half, ..answer }) }

@@ -28,7 +28,7 @@ pub struct Ledger {
 pub struct Totals {
     /// Requests that arrived, by operation.
     pub requests: BTreeMap<Operation, u64>,
-    /// Changes that were asked for without an idempotency key.
+    /// Creations, confirmations and refunds that were asked for without an idempotency key.
     pub without_key: u64,
     /// First answers that were given once more.
     pub replays: u64,

@@ -35,13 +35,14 @@ impl Book {
     pub(crate) fn list(&self, form: &Form<'_>) -> Result<Page<'_, Intent>, Refusal> {
         let limit = limit(form)?;
         let created_from = form.integer("created[gte]")?.unwrap_or(i64::MIN);
+        let created_before = form.integer("created[lt]")?.unwrap_or(i64::MAX);
         let customer = form.get("customer");
         let end = match form.get("starting_after") {
             None => self.intents.len(),
             Some(id) => self.find(id).map_err(|_| after_nothing("payment_intent", id))?,
         };
         let wanted = |intent: &&Intent| {
-            intent.created >= created_from
+            (created_from..created_before).contains(&intent.created)
                 && customer.is_none_or(|customer| intent.customer.as_deref() == Some(customer))
         };
         Ok(page(self.intents[..end].iter().rev().filter(wanted), limit, "/v1/payment_intents"))

@@ -17,6 +17,7 @@
 //! curl http://127.0.0.1:12111/_ledger?totals=true
 //! curl -X POST 'http://127.0.0.1:12111/_faults?cut_after=0.1&rate_limited=0.1&on=create,confirm'
 //! curl -X POST http://127.0.0.1:12111/_faults     # no faults any more
+//! curl -X POST http://127.0.0.1:12111/_refunds/re_0123/fail     # that refund bounces after all
 //! ```
 //!
 //! # Payment methods
@@ -37,7 +38,7 @@
 
 mod book;
 mod cards;
-mod chance;
+pub(crate) mod chance;
 mod connection;
 mod draft;
 mod execution;

@@ -86,6 +86,12 @@ impl Provider {
         self.state().mischief.faults.clone()
     }
 
+    /// Makes a refund bounce, by the provider's name for it or by the caller's (`metadata[refund_id]`), be it
+    /// after it had succeeded; false where there is none that can.
+    pub fn fail_refund(&self, id: &str) -> bool {
+        self.up_to_date().fail_refund(id)
+    }
+
     /// Everything that was truly done. Copies the whole book.
     pub fn ledger(&self) -> Ledger {
         self.up_to_date().ledger()

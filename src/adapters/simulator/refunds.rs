@@ -47,15 +47,32 @@ impl Book {
         place.copied().ok_or_else(|| Refusal::resource_missing(404, "refund", id, "id"))
     }
 
+    /// Lets a refund bounce that has not done so yet, by its own name or by its caller's.
+    pub(crate) fn fail_refund(&mut self, id: &str) -> bool {
+        let is_named =
+            |refund: &Refund| refund.id == id || refund.metadata.get("refund_id").is_some_and(|own| own == id);
+        let named = |refund: &Refund| is_named(refund) && refund.status != RefundStatus::Failed;
+        let Some(place) = self.refunds.iter().position(named) else { return false };
+        self.fail(place);
+        true
+    }
+
+    /// What a refund that waits comes to; one that has bounced meanwhile stays bounced.
     pub(super) fn decide_refund(&mut self, place: usize, status: RefundStatus) {
-        let refund = &mut self.refunds[place];
-        refund.status = status;
-        if status == RefundStatus::Failed {
-            refund.failure_reason = Some("expired_or_canceled_card");
-            // The money stayed, so it can be given back once more.
-            let charged = self.places[&refund.payment_intent];
-            self.intents[charged].refunded -= refund.amount;
+        match (self.refunds[place].status, status) {
+            (RefundStatus::Pending, RefundStatus::Failed) => self.fail(place),
+            (RefundStatus::Pending, status) => self.refunds[place].status = status,
+            (RefundStatus::Succeeded | RefundStatus::Failed, _) => {}
         }
+    }
+
+    fn fail(&mut self, place: usize) {
+        let refund = &mut self.refunds[place];
+        refund.status = RefundStatus::Failed;
+        refund.failure_reason = Some("expired_or_canceled_card");
+        // The money stayed, so it can be given back once more.
+        let charged = self.places[&refund.payment_intent];
+        self.intents[charged].refunded -= refund.amount;
     }
 }
 

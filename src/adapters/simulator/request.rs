@@ -122,12 +122,14 @@ pub struct Answer {
     pub replayed: bool,
     /// `Stripe-Should-Retry`, where the provider says so.
     pub should_retry: Option<bool>,
+    /// `Request-Id`: another one for every request that is answered.
+    pub request_id: Option<String>,
 }
 
 impl Answer {
     /// A plain answer.
     pub(crate) fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), replayed: false, should_retry: None }
+        Self { status, body: body.into(), replayed: false, should_retry: None, request_id: None }
     }
 }
 
@@ -186,6 +188,11 @@ impl Operation {
             Self::ListRefunds => "list_refunds",
             Self::Balance => "balance",
         }
+    }
+
+    /// Whether doing it twice does more than doing it once, so that it has to carry an idempotency key.
+    pub(crate) const fn needs_key(self) -> bool {
+        matches!(self, Self::Create | Self::Confirm | Self::Refund)
     }
 
     /// The operation of that name, if there is one.

@@ -1,7 +1,8 @@
 //! The provider over HTTP, as Stripe's API has it. Carries requests and replies; decides nothing.
 //!
 //! Beside `/v1/…` it serves `GET /_ledger` (what was truly done; `?totals=true` for the sums alone),
-//! `GET` and `POST /_faults` (the fault switch: what a `POST` does not name is off) and `GET /_health`.
+//! `GET` and `POST /_faults` (the fault switch: what a `POST` does not name is off),
+//! `POST /_refunds/{id}/fail` (a refund bounces, as it may for weeks) and `GET /_health`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -183,6 +184,9 @@ fn written(answer: Answer) -> Response {
     if answer.replayed {
         headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
     }
+    if let Some(Ok(request_id)) = answer.request_id.map(HeaderValue::try_from) {
+        headers.insert(HeaderName::from_static("request-id"), request_id);
+    }
     if let Some(should_retry) = answer.should_retry {
         let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
         headers.insert(HeaderName::from_static("stripe-should-retry"), value);
@@ -205,6 +209,12 @@ fn operate(provider: &Provider, parts: &Parts, body: &Bytes) -> Response {
             }
             Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
         },
+        (&HttpMethod::POST, path) => {
+            match path.strip_prefix("/_refunds/").and_then(|rest| rest.strip_suffix("/fail")) {
+                Some(id) if provider.fail_refund(id) => StatusCode::NO_CONTENT.into_response(),
+                _ => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -39,6 +39,18 @@ fn a_list_can_begin_at_a_time() {
 }
 
 #[test]
+fn a_list_can_end_before_a_time() {
+    let bench = Bench::new();
+    let old = bench.intent(PREPARE);
+    bench.wait(Duration::from_secs(10));
+    bench.intent(PREPARE);
+    assert_eq!(ids(&bench.get("/v1/payment_intents", "created[lt]=1700000010").1), [old.as_str()]);
+    let window = "created[gte]=1700000000&created[lt]=1700000010";
+    assert_eq!(ids(&bench.get("/v1/payment_intents", window).1), [old]);
+    assert_eq!(ids(&bench.get("/v1/payment_intents", "created[lt]=1700000000").1), Vec::<String>::new());
+}
+
+#[test]
 fn a_list_can_be_of_one_customer() {
     let bench = Bench::new();
     bench.intent(PREPARE);

@@ -61,6 +61,23 @@ fn refunds_are_listed_by_intent_newest_first() {
 }
 
 #[test]
+fn a_refund_may_bounce_after_it_had_succeeded_and_its_money_can_be_given_back_anew() {
+    for method in ["pm_card_visa", "pm_card_pendingRefund"] {
+        let bench = Bench::new();
+        let id = bench.intent(&PAY.replace("pm_card_visa", method));
+        let (_, made) = refund(&bench, &id, "&metadata[refund_id]=r-1");
+        assert!(bench.provider.fail_refund("r-1"));
+        bench.wait(DECISION_TIME);
+        let (_, seen) = bench.get(&format!("/v1/refunds/{}", text(&made["id"])), "");
+        assert_eq!((text(&seen["status"]), seen["failure_reason"].is_null()), ("failed".into(), false));
+        assert_eq!(bench.provider.ledger().orders["o-1"].refunded, 0);
+        assert!(!bench.provider.fail_refund("r-1"), "it bounces once");
+        assert_eq!(refund(&bench, &id, "").1["amount"], 1250);
+    }
+    assert!(!Bench::new().provider.fail_refund("re_unknown"));
+}
+
+#[test]
 fn a_slow_refund_is_decided_later_and_a_failed_one_leaves_the_money() {
     for (method, status, refunded) in
         [("pm_card_pendingRefund", "succeeded", 1250), ("pm_card_refundFail", "failed", 0)]
