@@ -9,3 +9,6 @@ pub mod refund_payment;
 pub mod relay_outbox;
 pub mod review;
 pub mod sweep;
+
+#[cfg(test)]
+mod tests;

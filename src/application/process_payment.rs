@@ -178,7 +178,10 @@ impl ProcessPayment {
                 self.wait_out(payment, GatewayError::Unknown { detail }, evidence).await
             }
             Ok(charge) => self.conclude(payment, charge, evidence).await,
-            Err(GatewayError::Unknown { .. }) if armed.is_resumed() && self.is_overdue(payment) => {
+            // What has no name cannot be canceled: it waits until its key is forgotten.
+            Err(GatewayError::Unknown { .. })
+                if armed.is_resumed() && payment.reference().is_some() && self.is_overdue(payment) =>
+            {
                 self.abandon(payment, evidence).await
             }
             Err(trouble) => self.wait_out(payment, trouble, evidence).await,

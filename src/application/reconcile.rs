@@ -128,7 +128,7 @@ impl Reconcile {
         match self.gateway.look_up(payment, &mut evidence.exchanges).await {
             Ok(Sighting::Answered(charge)) => self.process_payment.conclude(payment, charge, evidence).await,
             Ok(Sighting::Unconfirmed(reference)) if payment.reference().is_none() => {
-                self.process_payment.park(&payment.found(reference).with(evidence)).await
+                self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await
             }
             Ok(Sighting::NotFound) if payment.reference().is_none() => self.search_list(payment, evidence).await,
             Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.charge_again(payment, evidence).await,
@@ -139,7 +139,7 @@ impl Reconcile {
     /// Looks on the gateway's list, which is complete, for what a search by order has not shown.
     async fn search_list(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
         match self.process_payment.found_on_list(payment).await {
-            Ok(Some(reference)) => self.process_payment.park(&payment.found(reference).with(evidence)).await,
+            Ok(Some(reference)) => self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await,
             Ok(None) => self.charge_again(payment, evidence).await,
             Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
         }

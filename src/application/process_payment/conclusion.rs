@@ -36,7 +36,7 @@ impl ProcessPayment {
             Charge::Declined { reference, reason } => {
                 let fencing = payment.fencing(reference, reason);
                 // The decline is durable before anything is built on it: a crash here loses no reason.
-                self.park(&fencing.clone().with(evidence)).await?;
+                self.park_briefly(&fencing.clone().with(evidence)).await?;
                 self.fence(&fencing.payment, Evidence::default()).await
             }
             // Neither leaves anything behind that could still be charged.
@@ -44,7 +44,7 @@ impl ProcessPayment {
             // Canceled, and nobody declined it: an earlier life of the database may have given it up.
             // The next attempt is begun at reconciliation's pace, so that a gateway which cancels whatever is
             // made is not asked without end.
-            Charge::Void => self.park(&payment.abandoning().with(evidence)).await,
+            Charge::Void => self.park_briefly(&payment.abandoning().with(evidence)).await,
             Charge::Pending => self.park(&payment.unresolved().with(evidence)).await,
         }
     }
@@ -224,10 +224,19 @@ impl ProcessPayment {
         }
     }
 
-    /// Leaves the payment to reconciliation, which looks at it soon.
+    /// Leaves the payment to reconciliation, which looks at it the later the longer it has been waiting.
     pub(crate) async fn park(&self, transition: &Transition) -> Result<Settled, ProcessError> {
+        self.park_for(self.rest(&transition.payment), transition).await
+    }
+
+    /// Stores a step whose next one follows at once, or at the next look where this process dies.
+    pub(crate) async fn park_briefly(&self, transition: &Transition) -> Result<Settled, ProcessError> {
+        self.park_for(self.policy.first_look_after, transition).await
+    }
+
+    async fn park_for(&self, rest: Duration, transition: &Transition) -> Result<Settled, ProcessError> {
         let order_id = transition.payment.order().id();
-        let due = self.clock.now().plus(self.rest(&transition.payment));
+        let due = self.clock.now().plus(rest);
         self.store_waiting(transition, Some(due)).await.map_err(|error| storing(order_id, error))?;
         metrics::counter!("order_payments_payments_parked_total", "state" => transition.payment.state.name())
             .increment(1);

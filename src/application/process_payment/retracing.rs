@@ -23,7 +23,7 @@ impl ProcessPayment {
     /// Gives up an attempt whose outcome stays unknown: has its charge made impossible, then begins the next.
     pub(crate) async fn abandon(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
         let abandoning = payment.abandoning();
-        self.park(&abandoning.clone().with(evidence)).await?;
+        self.park_briefly(&abandoning.clone().with(evidence)).await?;
         self.give_up(&abandoning.payment).await
     }
 
@@ -138,7 +138,7 @@ impl ProcessPayment {
         let reference = charge.reference.clone();
         if charge.attempt == payment.attempt {
             let found = payment.found(reference);
-            self.park(&found.clone().with(evidence)).await?;
+            self.park_briefly(&found.clone().with(evidence)).await?;
             return self.look_at(&found.payment).await;
         }
         let renewal = payment.continued_as(charge.attempt, reference, charge.made_at).with(evidence);

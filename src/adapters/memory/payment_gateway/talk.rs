@@ -112,7 +112,7 @@ fn refused(status: u16, error: ErrorView) -> Result<ErrorView, GatewayError> {
     match status {
         401 | 403 => Err(GatewayError::Closed { detail }),
         // Ours, and not there: another account or mode, or lost. No order is to blame.
-        404 if names_ours => Err(GatewayError::Closed { detail }),
+        404 if names_ours => Err(GatewayError::Contradiction { detail }),
         429 => Err(GatewayError::Unavailable { detail }),
         // The key is in use: an earlier request of the same name may be charging now.
         409 | 500.. => Err(GatewayError::Unknown { detail }),

@@ -62,6 +62,7 @@ fn full_origin() -> Origin {
         correlation_id: Some("c-1".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         requested_at: Some(Timestamp::from_micros(1_767_323_045_000_006)),
+        past: crate::domain::request::Past::Known,
         assumed: Assumed::default(),
     }
 }
