@@ -1,9 +1,11 @@
 # The commands of a checkout. `make` lists them.
 
 CARGO ?= cargo
+CHAOS_TEST = chaos::no_order_is_lost_doubled_or_told_twice_whatever_fails
+CHAOS_ACCOUNT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/chaos.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deps
+.PHONY: help demo test chaos lint deps
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -14,6 +16,12 @@ demo: deps ## Build and run the demo; ARGS="--orders 100 --seed 7" is passed on
 
 test: deps ## Run every test, against a real Kafka and PostgreSQL that it starts and stops
 	tests/services.sh with $(CARGO) test --locked $(ARGS)
+
+chaos: deps ## Kill, cut and restart everything over 20,000 orders; SEED=7 for another plan; ends in an account
+	@rm -f $(CHAOS_ACCOUNT)
+	@status=0; ORDER_PAYMENTS_CHAOS=full ORDER_PAYMENTS_CHAOS_SEED=$(SEED) ORDER_PAYMENTS_CHAOS_ACCOUNT=$(CHAOS_ACCOUNT) \
+	  $(CARGO) test --locked --test suite -- --exact --nocapture $(CHAOS_TEST) || status=$$?; \
+	if [ -e $(CHAOS_ACCOUNT) ]; then echo; cat $(CHAOS_ACCOUNT); fi; exit $$status
 
 lint: deps ## Check formatting, lints and documentation
 	$(CARGO) fmt --check

@@ -1,6 +1,6 @@
 //! The composition root: builds the adapters, wires the use cases, runs them, stops them in order.
 //!
-//! With `app/wiring.rs` the only place that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
+//! With the files of `app/` the only place that names every layer. To bring an adapter of your own, fill [`Adapters`] and hand
 //! it to [`App::assemble`].
 
 use std::future::Future;
@@ -16,19 +16,20 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::adapters::http::server::{Check, HttpServer, Vitals};
+use crate::adapters::http::server::HttpServer;
 use crate::adapters::kafka;
 use crate::adapters::kafka::consumer::{END_GRACE, Intake, PaymentConsumer};
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::embedded::EmbeddedBroker;
 use crate::adapters::kafka::handler::{Answered, PayOnRequest};
 use crate::adapters::kafka::publisher::KafkaEventPublisher;
-use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::kafka::topics::ensure_topics;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::stripe::StripeGateway;
 use crate::adapters::system::SystemClock;
-use crate::application::relay_outbox::{RelayOutbox, RelayPolicy};
+use crate::app::vitals::ServiceVitals;
+use crate::app::webhook::StripeWebhooks;
+use crate::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::PaymentGateway;
@@ -38,13 +39,12 @@ pub use use_cases::{UseCases, gateway_name};
 pub use wiring::{decode_options, migrate, open_store};
 
 mod use_cases;
+mod vitals;
+mod webhook;
 mod wiring;
 
 /// Of the time that a stop may take, what is kept for the last outcomes once intake has ended.
 const LAST_OUTCOMES: Duration = Duration::from_secs(5);
-
-/// After how long without a poll the consumer's thread counts as hanging.
-const POLL_OVERDUE: Duration = Duration::from_secs(30);
 
 /// What the service stands on. Replace any of them by your own.
 #[derive(Clone)]
@@ -72,7 +72,8 @@ impl Adapters {
                 let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
                 tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
                 let api_base = simulator.url().parse().context("the simulator's own address")?;
-                (StripeAccount { api_base, api_key: "sk_test_simulator".into() }, Some(simulator))
+                let account = StripeAccount { api_base, api_key: "sk_test_simulator".into(), webhook_secret: None };
+                (account, Some(simulator))
             }
         };
         let config = wiring::stripe_config(&settings.gateway, account);
@@ -163,9 +164,10 @@ impl App {
         ensure_topics(&self.kafka).await?;
         // What may fail comes before the group is joined: a start that fails moves no partitions about.
         let (publisher, server) = (self.publisher().await?, self.http_server().await?);
-        let consumer = self.consumer()?;
+        self.use_cases.gatekeeper.load().await.context("the gate of the payment gateway could not be read")?;
+        let consumer = self.consumer(&publisher)?;
         let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
-        let vitals = Arc::new(ServiceVitals { status: consumer.status(), metrics: self.metrics.clone() });
+        let vitals = Arc::new(ServiceVitals::new(consumer.status(), self.metrics.clone()));
         let mut background = self.background(&end_rest, publisher, server, vitals);
 
         let shutdown_timeout = self.settings.processing.shutdown_timeout;
@@ -200,10 +202,17 @@ impl App {
         reason.inspect(|()| tracing::info!("stopped"))
     }
 
-    fn consumer(&self) -> anyhow::Result<PaymentConsumer> {
-        let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&self.adapters.clock))?);
-        let intake =
-            Intake { max_in_flight: self.settings.processing.max_in_flight, decode: decode_options(&self.settings) };
+    fn consumer(&self, publisher: &Arc<KafkaEventPublisher>) -> anyhow::Result<PaymentConsumer> {
+        let Adapters { store, clock, .. } = self.adapters.clone();
+        let dead_letters = Arc::new(DeadLetters::new(&self.kafka, Arc::clone(&clock))?);
+        let intake = Intake {
+            max_in_flight: self.settings.processing.max_in_flight,
+            decode: decode_options(&self.settings),
+            clock,
+            valve: self.use_cases.gatekeeper.valve(),
+            positions: store.positions,
+            restore_guard: Arc::new(CatchUp::new(store.outbox, Arc::clone(publisher) as _, &*self.kafka.outcome_topic)),
+        };
         Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
     }
 
@@ -217,7 +226,13 @@ impl App {
         let server = HttpServer::bind(listen).await;
         let server = server.with_context(|| format!("could not listen at {listen} (setting http.listen)"))?;
         tracing::info!(http.address = %server.address(), "health and metrics are served");
-        Ok(Some(server))
+        let GatewayKind::Stripe(StripeAccount { webhook_secret: Some(secret), .. }) = &self.settings.gateway.kind
+        else {
+            return Ok(Some(server));
+        };
+        tracing::info!("webhooks are taken at /webhooks/stripe");
+        let Adapters { store, clock, .. } = self.adapters.clone();
+        Ok(Some(server.with_webhooks(Arc::new(StripeWebhooks::new(secret.clone(), store, clock)))))
     }
 
     /// Everything that runs beside the consumer: none of it ends before it is told to.
@@ -275,48 +290,4 @@ pub fn stop_requested() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-struct ServiceVitals {
-    status: StatusHandle,
-    metrics: Option<PrometheusHandle>,
-}
-
-impl ServiceVitals {
-    fn polls(&self) -> Check {
-        let age = self.status.now().last_poll_age;
-        let detail = format!("Kafka was last polled {} ms ago", age.as_millis());
-        Check { name: "kafka-poll", ok: age < POLL_OVERDUE, detail }
-    }
-}
-
-impl Vitals for ServiceVitals {
-    fn liveness(&self) -> Vec<Check> {
-        vec![self.polls()]
-    }
-
-    fn readiness(&self) -> Vec<Check> {
-        let status = self.status.now();
-        let partitions = status.assigned_partitions;
-        let intake = format!(
-            "{} records held, {} orders in flight{}",
-            status.held_records,
-            status.in_flight,
-            if status.is_paused { ", intake paused until fewer are" } else { "" },
-        );
-        let retrying = match &status.retry_reason {
-            Some(reason) if status.retrying > 0 => format!("{} records wait: {reason}", status.retrying),
-            _ => "nothing is tried again".to_owned(),
-        };
-        vec![
-            self.polls(),
-            Check { name: "kafka-group", ok: partitions > 0, detail: format!("{partitions} partitions assigned") },
-            Check { name: "intake", ok: true, detail: intake },
-            Check { name: "retries", ok: status.retrying == 0, detail: retrying },
-        ]
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
-    }
 }

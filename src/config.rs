@@ -36,6 +36,8 @@ pub enum Needs {
     Everything,
     /// Those of the database alone.
     Database,
+    /// Those of the database and of the payment gateway.
+    DatabaseAndGateway,
     /// Those of Kafka alone.
     Kafka,
 }

@@ -3,6 +3,7 @@
 //! `make test` starts the servers; a missing one fails the tests that need it.
 
 mod architecture;
+mod chaos;
 mod contract;
 mod flow;
 mod kafka;

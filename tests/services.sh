@@ -4,12 +4,17 @@
 #   tests/services.sh with COMMAND...    start both, run COMMAND, stop both; exits as COMMAND did
 #   eval "$(tests/services.sh up)"       start both, export where they are
 #   tests/services.sh down [STATE_DIR]   stop what that `up` started (default: $ORDER_PAYMENTS_TEST_SERVICES)
+#   tests/services.sh restart STATE_DIR kafka|postgres SIGNAL
+#                                        stop one of them by SIGNAL, start it again with its data and its port
 #
 # COMMAND finds in its environment
 #   ORDER_PAYMENTS_TEST_KAFKA_BROKERS  host:port of the broker
 #   ORDER_PAYMENTS_TEST_POSTGRES_URL   url of the maintenance database; its role may create databases
 #   ORDER_PAYMENTS_TEST_SERVICES       the folder of their state and logs; empty if nothing was started
 # Where the caller has set the first two, those servers are used and nothing is started.
+# A client takes the broker's address from the broker. So whoever puts proxies before Kafka sets
+#   ORDER_PAYMENTS_TEST_KAFKA_PROXIES  their ports; each is advertised by a listener of its own, and
+#   ORDER_PAYMENTS_TEST_KAFKA_PROXIED  in COMMAND's environment has the ports of those listeners, in order
 #
 # Containers are used where an engine answers; ORDER_PAYMENTS_TEST_CONTAINERS=never forbids it.
 # Otherwise Kafka runs from its jars (copied once into ${XDG_CACHE_HOME:-~/.cache}/order-payments) and
@@ -27,7 +32,7 @@ readonly CLUSTER_ID=b3JkZXItcGF5bWVudHMtMQ
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/order-payments
-state=''
+state='' proxied=''
 
 say() { printf 'services: %s\n' "$*" >&2; }
 
@@ -158,8 +163,11 @@ try_postgres() {
   launcher=$!
   for ((tick = 0; tick < POSTGRES_START_SECONDS * 10; tick++)); do
     # Its own file names the server's process, which is not the launcher's where runuser is between.
-    if [ "$(sed -n 8p "$data/postmaster.pid" 2>/dev/null | tr -d ' ')" = ready ]; then
+    # One that was killed has left its file behind.
+    if [ "$(sed -n 8p "$data/postmaster.pid" 2>/dev/null | tr -d ' ')" = ready ] &&
+      [ -d "/proc/$(head -n 1 "$data/postmaster.pid")" ]; then
       remember postgres "$(head -n 1 "$data/postmaster.pid")"
+      echo "$port" >"$state/postgres.port"
       return 0
     fi
     kill -0 "$launcher" 2>/dev/null || return 1
@@ -167,6 +175,16 @@ try_postgres() {
   done
   kill "$launcher" 2>/dev/null
   return 1
+}
+
+# The processes of a server that was killed hold its memory for a moment; no other can start meanwhile.
+restart_postgres() {
+  local try
+  for ((try = 0; try < POSTGRES_START_SECONDS * 10; try++)); do
+    if try_postgres "$(postgres_bin)" "$state/postgres" "$(<"$state/postgres.port")"; then return; fi
+    sleep 0.1
+  done
+  die "PostgreSQL did not start again: $(tail -n 5 "$state/postgres.log")"
 }
 
 # --- Kafka -----------------------------------------------------------------------------------------
@@ -178,18 +196,45 @@ exec_kafka() {
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$cache/kafka-$KAFKA_VERSION/*" "$@"
 }
 
+# Sets, for $1 as Kafka's own address and the free ports after it: listeners, advertised, protocols.
+kafka_listeners() {
+  local host=$1 proxy
+  listeners='' advertised='' protocols=''
+  shift
+  for proxy in ${ORDER_PAYMENTS_TEST_KAFKA_PROXIES:-}; do
+    listeners+=,PROXY$proxy://$host:$1
+    advertised+=,PROXY$proxy://127.0.0.1:$proxy
+    protocols+=,PROXY$proxy:PLAINTEXT
+    shift
+  done
+}
+
+# A free port for each proxy; kept for their exports.
+choose_proxied() {
+  local proxy
+  proxied=''
+  for proxy in ${ORDER_PAYMENTS_TEST_KAFKA_PROXIES:-}; do proxied+=" $(free_port)"; done
+}
+
+# A broker that was killed may register again once its session has ended: soon, here.
 kafka_properties() {
+  local listeners advertised protocols
+  # shellcheck disable=SC2086 # A list of numbers.
+  kafka_listeners 127.0.0.1 $proxied
   cat <<PROPERTIES
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2$listeners
+advertised.listeners=PLAINTEXT://127.0.0.1:$1$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$protocols
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:$2
 log.dirs=$state/kafka
 auto.create.topics.enable=false
 num.partitions=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
@@ -202,6 +247,7 @@ start_kafka() {
   local try port
   for ((try = 1; try <= START_TRIES; try++)); do
     port=$(free_port)
+    choose_proxied
     if try_kafka "$port" "$(free_port)"; then
       kafka_brokers=127.0.0.1:$port
       return
@@ -211,12 +257,18 @@ start_kafka() {
 }
 
 try_kafka() {
-  local tick pid
   rm -rf "$state/kafka"
   kafka_properties "$1" "$2" >"$state/kafka.properties"
   : >"$state/kafka.log"
   (exec_kafka kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$state/kafka.properties") >>"$state/kafka.log" 2>&1 ||
     return 1
+  launch_kafka "$1"
+}
+
+# launch_kafka PORT: starts a broker that was set up before.
+launch_kafka() {
+  local tick pid
+  echo "$1" >"$state/kafka.port"
   exec_kafka kafka.Kafka "$state/kafka.properties" >>"$state/kafka.log" 2>&1 </dev/null &
   pid=$!
   remember kafka "$pid"
@@ -237,17 +289,23 @@ containers() {
 }
 
 start_containers() {
-  local postgres_port kafka_port tick
+  local postgres_port kafka_port
   postgres_port=$(free_port)
   kafka_port=$(free_port)
   docker run -d --rm -p "127.0.0.1:$postgres_port:5432" -e POSTGRES_HOST_AUTH_METHOD=trust postgres:15 \
     -c max_connections=300 -c fsync=on -c synchronous_commit=on >"$state/postgres.container"
   kafka_container "$kafka_port" >"$state/kafka.container"
+  await_containers 0
+  postgres_url=postgres://postgres@127.0.0.1:$postgres_port/postgres
+  kafka_brokers=127.0.0.1:$kafka_port
+}
+
+# await_containers SINCE: waits for both; what Kafka logged before SINCE does not count.
+await_containers() {
+  local tick
   for ((tick = 0; tick < KAFKA_START_SECONDS; tick++)); do
     if docker exec "$(<"$state/postgres.container")" pg_isready -q -h 127.0.0.1 -U postgres &&
-      docker logs "$(<"$state/kafka.container")" 2>&1 | grep 'Kafka Server started' >/dev/null; then
-      postgres_url=postgres://postgres@127.0.0.1:$postgres_port/postgres
-      kafka_brokers=127.0.0.1:$kafka_port
+      docker logs --since "$1" "$(<"$state/kafka.container")" 2>&1 | grep 'Kafka Server started' >/dev/null; then
       return
     fi
     sleep 1
@@ -255,12 +313,25 @@ start_containers() {
   die "the containers did not answer within $KAFKA_START_SECONDS s"
 }
 
+# restart_container SERVER SIGNAL
+restart_container() {
+  local since=0
+  if [ "$1" = kafka ]; then since=$(date +%s); fi
+  docker restart --signal "$2" --time "$STOP_SECONDS" "$(<"$state/$1.container")" >/dev/null
+  await_containers "$since"
+}
+
 kafka_container() {
-  docker run -d --rm -p "127.0.0.1:$1:9092" -e KAFKA_HEAP_OPTS=-Xmx1g \
+  local listeners advertised protocols port ports=()
+  choose_proxied
+  # shellcheck disable=SC2086 # A list of numbers.
+  kafka_listeners '' $proxied
+  for port in $proxied; do ports+=(-p "127.0.0.1:$port:$port"); done
+  docker run -d --rm -p "127.0.0.1:$1:9092" "${ports[@]}" -e KAFKA_HEAP_OPTS=-Xmx1g \
     -e KAFKA_PROCESS_ROLES=broker,controller -e KAFKA_NODE_ID=1 \
-    -e KAFKA_LISTENERS=PLAINTEXT://:9092,CONTROLLER://:9093 \
-    -e "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:$1" \
-    -e KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT \
+    -e "KAFKA_LISTENERS=PLAINTEXT://:9092,CONTROLLER://:9093$listeners" \
+    -e "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:$1$advertised" \
+    -e "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$protocols" \
     -e KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER -e KAFKA_CONTROLLER_QUORUM_VOTERS=1@localhost:9093 \
     -e KAFKA_AUTO_CREATE_TOPICS_ENABLE=false -e KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0 \
     -e KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1 -e KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS=4 \
@@ -307,10 +378,27 @@ stop() {
   rm -rf "$1"
 }
 
+# restart STATE_DIR SERVER SIGNAL: one server anew, with what it has stored and at the port it had.
+restart() {
+  [ $# = 3 ] && [ -e "$1/$MARKER" ] || die "restart: name a state folder, kafka or postgres, and a signal"
+  state=$1
+  if [ -s "$state/$2.container" ]; then
+    restart_container "$2" "$3"
+    return
+  fi
+  stop_process "$state/$2.pid" "$3"
+  case $2 in
+    kafka) launch_kafka "$(<"$state/kafka.port")" || die "Kafka did not start again: $(tail -n 5 "$state/kafka.log")" ;;
+    postgres) restart_postgres ;;
+    *) die "restart: there is no server '$2'" ;;
+  esac
+}
+
 exports() {
   printf 'export ORDER_PAYMENTS_TEST_KAFKA_BROKERS=%q\n' "$kafka_brokers"
   printf 'export ORDER_PAYMENTS_TEST_POSTGRES_URL=%q\n' "$postgres_url"
   printf 'export ORDER_PAYMENTS_TEST_SERVICES=%q\n' "$state"
+  printf 'export ORDER_PAYMENTS_TEST_KAFKA_PROXIED=%q\n' "${proxied# }"
 }
 
 # A second signal must not cut the clean-up short: whoever sends one to a group often sends two.
@@ -342,6 +430,10 @@ with() {
 case ${1:-} in
   up) up ;;
   down) stop "${2:-${ORDER_PAYMENTS_TEST_SERVICES:-}}" ;;
+  restart)
+    shift
+    restart "$@"
+    ;;
   with)
     shift
     with "$@"

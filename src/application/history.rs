@@ -36,12 +36,23 @@ pub struct History {
     index: Mutex<Option<Index>>,
 }
 
+/// The most charges that are kept. Beyond it only those of the order that is asked for are, for this once.
+const MAX_CHARGES: usize = 1_000_000;
+
 /// Every charge of a stretch of time that was read to its end.
 struct Index {
     /// `None` from the beginning.
     from: Option<Timestamp>,
     until: Timestamp,
-    charges: HashMap<OrderId, Vec<ListedCharge>>,
+    charges: Charges,
+}
+
+/// Charges by order.
+struct Charges {
+    by_order: HashMap<OrderId, Vec<ListedCharge>>,
+    count: usize,
+    /// Whether those of other orders than the one that was asked for are there, too.
+    is_whole: bool,
 }
 
 impl History {
@@ -60,12 +71,18 @@ impl History {
         // Held while pages are read: whoever asks meanwhile waits for them instead of asking, too.
         let mut index = self.index.lock().await;
         let now = self.clock.now();
-        let covered = match index.take() {
-            Some(known) => self.extended(known, since, now).await?,
-            None => Index { from: since, until: now, charges: self.listed(Window { from: since, to: None }).await? },
+        let mut known = match index.take() {
+            Some(known) => known,
+            None => {
+                let window = Window { from: since, to: None };
+                let mut charges = Charges::default();
+                self.read(window, order_id, &mut charges).await?;
+                Index { from: since, until: now, charges }
+            }
         };
-        let mut charges = covered.charges.get(order_id).cloned().unwrap_or_default();
-        *index = Some(covered);
+        self.extend(&mut known, order_id, since, now).await?;
+        let mut charges = known.charges.by_order.get(order_id).cloned().unwrap_or_default();
+        *index = known.charges.is_whole.then_some(known);
         charges.sort_by(|one, other| (one.made_at, one.attempt).cmp(&(other.made_at, other.attempt)));
         Ok(charges)
     }
@@ -76,48 +93,65 @@ impl History {
         self.index.lock().await.take_if(|index| now.since(index.until) > KEPT_FOR);
     }
 
-    async fn extended(
+    /// Reads what is known so far, and not of that time or not lately.
+    async fn extend(
         &self,
-        mut known: Index,
+        known: &mut Index,
+        order_id: &OrderId,
         since: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Index, GatewayError> {
+    ) -> Result<(), GatewayError> {
         if let Some(from) = known.from.filter(|from| since.is_none_or(|since| since < *from)) {
-            let older = self.listed(Window { from: since, to: Some(from.plus(OVERLAP)) }).await?;
+            let older = Window { from: since, to: Some(from.plus(OVERLAP)) };
+            self.read(older, order_id, &mut known.charges).await?;
             known.from = since;
-            known.add(older);
         }
         if now.since(known.until) > FRESH_FOR {
-            let newer = self.listed(Window { from: Some(known.until.minus(OVERLAP)), to: None }).await?;
+            let newer = Window { from: Some(known.until.minus(OVERLAP)), to: None };
+            self.read(newer, order_id, &mut known.charges).await?;
             known.until = now;
-            known.add(newer);
         }
-        Ok(known)
+        Ok(())
     }
 
-    async fn listed(&self, window: Window) -> Result<HashMap<OrderId, Vec<ListedCharge>>, GatewayError> {
-        let mut charges: HashMap<OrderId, Vec<ListedCharge>> = HashMap::new();
+    async fn read(&self, window: Window, order_id: &OrderId, into: &mut Charges) -> Result<(), GatewayError> {
         let mut after: Option<ProviderToken> = None;
         loop {
             let page = self.gateway.charges(window, after.as_ref()).await?;
             for charge in page.charges {
-                charges.entry(charge.order_id.clone()).or_default().push(charge);
+                into.add(charge, order_id);
             }
             after = page.next;
             if after.is_none() {
-                return Ok(charges);
+                return Ok(());
             }
         }
     }
 }
 
-impl Index {
-    /// What was read later says more of the same charge.
-    fn add(&mut self, read: HashMap<OrderId, Vec<ListedCharge>>) {
-        for (order_id, charges) in read {
-            let known = self.charges.entry(order_id).or_default();
-            known.retain(|old| charges.iter().all(|charge| charge.reference != old.reference));
-            known.extend(charges);
+impl Default for Charges {
+    fn default() -> Self {
+        Self { by_order: HashMap::new(), count: 0, is_whole: true }
+    }
+}
+
+impl Charges {
+    /// What is read later says more of the same charge.
+    fn add(&mut self, charge: ListedCharge, asked_for: &OrderId) {
+        if !self.is_whole && charge.order_id != *asked_for {
+            return;
+        }
+        let known = self.by_order.entry(charge.order_id.clone()).or_default();
+        match known.iter_mut().find(|known| known.reference == charge.reference) {
+            Some(known) => *known = charge,
+            None => {
+                known.push(charge);
+                self.count += 1;
+            }
+        }
+        if self.is_whole && self.count > MAX_CHARGES {
+            self.by_order.retain(|order_id, _| order_id == asked_for);
+            self.is_whole = false;
         }
     }
 }

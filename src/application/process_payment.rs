@@ -194,7 +194,7 @@ impl ProcessPayment {
     }
 
     /// Whether the outcome of this attempt has been unknown for long enough to give it up.
-    fn is_overdue(&self, payment: &Payment) -> bool {
+    pub(crate) fn is_overdue(&self, payment: &Payment) -> bool {
         let since = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);
         self.clock.now().since(since) >= self.policy.abandon_after
     }

@@ -17,7 +17,7 @@ use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::payment::{Payment, PaymentState};
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{OrderRepository, RepositoryError};
-use crate::ports::payment_gateway::{PaymentGateway, Sighting};
+use crate::ports::payment_gateway::{GatewayError, PaymentGateway, Sighting};
 
 /// How long a payment is left alone after it was looked at, by whichever instance. Longer than a look
 /// usually takes, so that two instances seldom look at the same payment at once; they safely may.
@@ -94,6 +94,8 @@ impl Reconcile {
                 );
                 false
             }
+            // The gatekeeper tells of a gateway that takes nothing, once and not for every order.
+            Err(ProcessError::Gateway { .. }) => false,
             Err(error) => {
                 tracing::warn!(
                     order.id = %order_id,
@@ -125,24 +127,36 @@ impl Reconcile {
 
     async fn look_up(&self, payment: &Payment) -> Result<Settled, ProcessError> {
         let mut evidence = Evidence::default();
+        let is_named = payment.reference().is_some();
         match self.gateway.look_up(payment, &mut evidence.exchanges).await {
             Ok(Sighting::Answered(charge)) => self.process_payment.conclude(payment, charge, evidence).await,
-            Ok(Sighting::Unconfirmed(reference)) if payment.reference().is_none() => {
-                self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await
+            Ok(Sighting::Unconfirmed(reference)) if !is_named => self.process_payment.learn(payment, reference).await,
+            // A search lags behind and shows every attempt: what it does not settle the list does, in time.
+            Ok(Sighting::NotFound) if !is_named && self.process_payment.is_overdue(payment) => {
+                self.search_list(payment, evidence).await
             }
-            Ok(Sighting::NotFound) if payment.reference().is_none() => self.search_list(payment, evidence).await,
+            Err(GatewayError::Contradiction { .. }) if !is_named => self.search_list(payment, evidence).await,
             Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.charge_again(payment, evidence).await,
             Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
         }
     }
 
-    /// Looks on the gateway's list, which is complete, for what a search by order has not shown.
+    /// Looks on the gateway's list, which is complete, for a charge whose name was never learnt.
     async fn search_list(&self, payment: &Payment, evidence: Evidence) -> Result<Settled, ProcessError> {
-        match self.process_payment.found_on_list(payment).await {
-            Ok(Some(reference)) => self.process_payment.park_briefly(&payment.found(reference).with(evidence)).await,
-            Ok(None) => self.charge_again(payment, evidence).await,
-            Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
+        if !self.gateway.capabilities().lists {
+            return self.charge_again(payment, evidence).await;
         }
+        let charges = match self.process_payment.charges_of(payment).await {
+            Ok(charges) => charges,
+            Err(trouble) => return self.process_payment.wait_out(payment, trouble, evidence).await,
+        };
+        // Begun by an earlier life of this database, which had given this attempt up.
+        if charges.iter().any(|charge| charge.attempt > payment.attempt) {
+            return self.process_payment.abandon(payment, evidence).await;
+        }
+        let own = charges.into_iter().find(|charge| charge.attempt == payment.attempt);
+        let Some(own) = own else { return self.charge_again(payment, evidence).await };
+        self.process_payment.learn(payment, own.reference).await
     }
 
     /// Sends a charge that has not happened once more, the very same, while its key is young; later it is

@@ -24,6 +24,7 @@ use crate::domain::payment::PaymentState;
 use crate::domain::refund::{Refund, RefundId, RefundPurpose, RefundState, RefundStep};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
+use crate::ports::finding_repository::{Finding, FindingKind};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::payment_gateway::{GatewayError, PaymentGateway, Refunding};
 use crate::ports::refund_repository::{Advancing, Requesting};
@@ -37,6 +38,9 @@ const BOUNCE_CHECK: Duration = Duration::from_hours(24);
 
 /// Refunds that are looked after at the same time.
 const AT_ONCE: usize = 8;
+
+/// How often a reason is tried to be kept while the refund moves on.
+const EXPLAIN_TRIES: usize = 5;
 
 /// Refunds money.
 pub struct RefundPayment {
@@ -115,7 +119,10 @@ impl RefundPayment {
                 return Err(RefundError::OtherCurrency(id.clone(), charged));
             }
             Some(amount) => amount,
-            None => self.left_of(id, charged).await?,
+            None => match self.store.refunds.refund(request.id).await? {
+                Some(stored) => return Ok(stored), // It has taken what was left then.
+                None => self.left_of(id, charged).await?,
+            },
         };
         let refund = Refund {
             id: request.id,
@@ -142,6 +149,29 @@ impl RefundPayment {
             Err(MoneyError::NotPositive) => Err(RefundError::TooMuch { id: id.clone(), left: None }),
             left => Ok(left?),
         }
+    }
+
+    /// Keeps in the journal who asked for a refund, and why; false where it had failed before that was kept.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; it may have been kept.
+    pub async fn explain(&self, refund: &Refund, actor: &str, reason: &str) -> Result<bool, RepositoryError> {
+        let mut refund = refund.clone();
+        for _ in 0..EXPLAIN_TRIES {
+            let due = match refund.state {
+                RefundState::Requested => Some(self.clock.now()),
+                RefundState::Sending(_) | RefundState::Pending(_) => Some(self.later(&refund)),
+                RefundState::Succeeded(_) => self.next_bounce_check(&refund),
+                RefundState::Failed { .. } => return Ok(false),
+            };
+            let step = refund.unchanged().with(Evidence::decided(actor, reason));
+            if self.advance(&step, due).await? == Advancing::Stored {
+                return Ok(true);
+            }
+            let Some(moved_on) = self.store.refunds.refund(refund.id).await? else { return Ok(false) };
+            refund = moved_on;
+        }
+        Ok(false)
     }
 
     /// Looks after up to `limit` refunds that are due; says how many.
@@ -224,12 +254,9 @@ impl RefundPayment {
         Ok(())
     }
 
-    /// The gateway once had it, and has it no more: that is for a person.
+    /// The gateway once had it, and has it no more.
     async fn lost(&self, refund: &Refund, evidence: Evidence) -> Result<(), RepositoryError> {
-        tracing::error!(
-            order.id = %refund.order_id, refund.id = %refund.id,
-            "a refund of order {} is no longer known to the gateway", refund.order_id
-        );
+        self.report(refund, "the gateway had taken a refund and no longer knows it").await?;
         self.advance(&refund.unchanged().with(evidence), Some(self.later(refund))).await.map(drop)
     }
 
@@ -240,7 +267,27 @@ impl RefundPayment {
         evidence: Evidence,
     ) -> Result<(), RepositoryError> {
         tracing::warn!(order.id = %refund.order_id, refund.id = %refund.id, %trouble, "a refund waits for the gateway");
+        if let GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } = trouble {
+            self.report(refund, &format!("the gateway does not take a refund: {detail}")).await?;
+        }
         self.advance(&refund.unchanged().with(evidence), Some(self.later(refund))).await.map(drop)
+    }
+
+    /// Leaves a refund that does not go its way to a person, who is told once.
+    async fn report(&self, refund: &Refund, detail: &str) -> Result<(), RepositoryError> {
+        let finding = Finding {
+            kind: FindingKind::RefundDiffers,
+            order_id: refund.order_id.clone(),
+            reference: Some(refund.reference.clone()),
+            detail: format!("{detail} (refund {})", refund.id),
+            found_at: self.clock.now(),
+        };
+        if self.store.findings.report(&finding).await? {
+            tracing::error!(
+                order.id = %refund.order_id, refund.id = %refund.id, "order {} needs a person: {detail}", refund.order_id
+            );
+        }
+        Ok(())
     }
 
     async fn advance(&self, step: &RefundStep, due: Option<Timestamp>) -> Result<Advancing, RepositoryError> {

@@ -6,8 +6,12 @@
 //!              ▲─────────────────────────────────────────────────────────┘
 //! ```
 //! The topic is its own checkpoint: whenever it is not certain what was published, the tail is read
-//! before anything else is sent.
+//! before anything else is sent. An event that the topic refuses for its data keeps none of the others.
 
+mod catch_up;
+mod refused;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +20,16 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::application::relay_outbox::refused::{Refused, Search};
 use crate::ports::event_publisher::{EventPublisher, PublishError};
 use crate::ports::order_repository::RepositoryError;
-use crate::ports::outbox::Outbox;
+use crate::ports::outbox::{Outbox, OutcomeEvent};
 
-/// Events that are taken over from the topic at a time.
-const TAIL_PAGE: usize = 5_000;
+pub use catch_up::CatchUp;
+
+/// How often within a lease a relay that does not lead asks whether it may: what a take-over waits for beyond
+/// the lease itself.
+const STANDBY_LOOKS: u32 = 6;
 
 /// How long a relay rests after an error, so that a broken server is not hurried.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(500);
@@ -31,8 +39,13 @@ pub struct RelayOutbox {
     outbox: Arc<dyn Outbox>,
     publisher: Arc<dyn EventPublisher>,
     policy: RelayPolicy,
+    catch_up: CatchUp,
+    refused: Refused,
+    search: Search,
     leads_until: Option<Instant>,
     has_taken_over: bool,
+    /// How far this relay knows each partition of the topic to be written, as the database was told.
+    written: HashMap<i32, i64>,
 }
 
 /// How a relay works.
@@ -59,6 +72,8 @@ pub enum Relayed {
     Idle,
     /// So many events are visible now.
     Published(usize),
+    /// The topic refused a batch for its data: a smaller one is next.
+    Refused,
 }
 
 /// Why a round ended early. Nothing is lost: the next round finds out what was published.
@@ -70,12 +85,26 @@ pub enum RelayError {
     /// The topic did not take the events, or it is not known whether it did.
     #[error("the outcomes could not be published")]
     Publisher(#[from] PublishError),
+    /// The database knows less of the topic than it was told: it was restored while this relay led.
+    #[error("the database has forgotten what was published: it was restored, and the topic is read again")]
+    Forgotten,
 }
 
 impl RelayOutbox {
     /// A relay that does not lead yet.
     pub fn new(outbox: Arc<dyn Outbox>, publisher: Arc<dyn EventPublisher>, policy: RelayPolicy) -> Self {
-        Self { outbox, publisher, policy, leads_until: None, has_taken_over: false }
+        let catch_up = CatchUp::new(Arc::clone(&outbox), Arc::clone(&publisher), policy.topic.clone());
+        Self {
+            outbox,
+            publisher,
+            policy,
+            catch_up,
+            refused: Refused::default(),
+            search: Search::default(),
+            leads_until: None,
+            has_taken_over: false,
+            written: HashMap::new(),
+        }
     }
 
     /// Publishes until `stop`, then what still waits, then lets another relay lead.
@@ -85,12 +114,12 @@ impl RelayOutbox {
         loop {
             let relayed = self.run_once().await;
             let rest = match relayed {
-                Ok(Relayed::Published(_)) => continue,
+                Ok(Relayed::Published(_) | Relayed::Refused) => continue,
                 _ if stop.is_cancelled() => break,
                 Ok(Relayed::Idle) => self.policy.poll_interval,
                 Ok(Relayed::Standby) => {
                     // What this process settles is the leader's to publish: the bell is not for us.
-                    let _ = timeout(self.policy.lease / 3, stop.cancelled()).await;
+                    let _ = timeout(self.policy.lease / STANDBY_LOOKS, stop.cancelled()).await;
                     continue;
                 }
                 Err(error) => {
@@ -127,13 +156,45 @@ impl RelayOutbox {
         if !self.has_taken_over {
             self.take_over().await?;
         }
-        let batch = self.outbox.unpublished(self.policy.batch_size).await?;
+        let batch = self.batch().await?;
         if batch.is_empty() {
             return Ok(Relayed::Idle);
         }
+        match self.publish(&batch).await {
+            Ok(published) => {
+                self.search.passed(published);
+                Ok(Relayed::Published(published))
+            }
+            Err(RelayError::Publisher(PublishError::Refused { detail })) => {
+                if let Some(guilty) = self.search.refused(&batch) {
+                    self.refused.set_aside(guilty, detail, Instant::now())?;
+                }
+                Ok(Relayed::Refused)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is to be published now: an event that was set aside and is due, alone; else the oldest that wait.
+    async fn batch(&mut self) -> Result<Vec<OutcomeEvent>, RelayError> {
+        let mut waiting = self.outbox.unpublished(self.policy.batch_size + self.refused.count()).await?;
+        if let Some(due) = self.refused.take_due(Instant::now()) {
+            let found = waiting.iter().position(|event| event.order_id == due);
+            if let Some(at) = found {
+                return Ok(vec![waiting.swap_remove(at)]);
+            }
+        }
+        waiting.retain(|event| !self.refused.holds(&event.order_id));
+        waiting.truncate(self.search.limit(self.policy.batch_size));
+        Ok(waiting)
+    }
+
+    async fn publish(&mut self, batch: &[OutcomeEvent]) -> Result<usize, RelayError> {
+        // Read after the batch was: one that was unpublished in a restored database is found out by it.
+        self.check_not_forgotten().await?;
         // Until the database knows of this batch, the topic's tail is ahead of it.
         self.has_taken_over = false;
-        let published = match self.publisher.publish(&batch).await {
+        let published = match self.publisher.publish(batch).await {
             Ok(published) => published,
             Err(error) => {
                 self.has_taken_over = matches!(error, PublishError::NotPublished { .. });
@@ -143,10 +204,27 @@ impl RelayOutbox {
                 return Err(error.into());
             }
         };
+        // Marking raises the positions, and over what a database has forgotten they must not be raised.
+        self.check_not_forgotten().await?;
         self.outbox.mark_published(&self.policy.topic, &published).await?;
+        for published in &published {
+            let written = self.written.entry(published.partition).or_default();
+            *written = (*written).max(published.offset + 1);
+        }
         self.has_taken_over = true;
         metrics::counter!("order_payments_outcomes_published_total").increment(published.len() as u64);
-        Ok(Relayed::Published(published.len()))
+        Ok(published.len())
+    }
+
+    /// Whether the database still knows how far the topic is written.
+    async fn check_not_forgotten(&mut self) -> Result<(), RelayError> {
+        let known = self.outbox.positions(&self.policy.topic).await?;
+        let known: HashMap<i32, i64> = known.iter().map(|known| (known.partition, known.next_offset)).collect();
+        if self.written.iter().all(|(partition, written)| known.get(partition) >= Some(written)) {
+            return Ok(());
+        }
+        self.has_taken_over = false;
+        Err(RelayError::Forgotten)
     }
 
     /// Lets another relay lead at once. For an orderly stop.
@@ -176,25 +254,18 @@ impl RelayOutbox {
     }
 
     async fn take_over(&mut self) -> Result<(), RelayError> {
-        let topic = &self.policy.topic;
         self.publisher.take_over().await?;
-        let mut read_up_to = self.outbox.positions(topic).await?;
-        loop {
-            let tail = self.publisher.tail(&read_up_to, TAIL_PAGE).await?;
-            let adopted = self.outbox.adopt(topic, &tail.events, &tail.read_up_to).await?;
-            if adopted.marked + adopted.stored > 0 {
-                tracing::info!(
-                    outcomes.marked = adopted.marked,
-                    outcomes.stored = adopted.stored,
-                    "outcomes found on the topic were taken over instead of being published again"
-                );
-            }
-            if tail.complete {
-                self.has_taken_over = true;
-                return Ok(());
-            }
-            read_up_to = tail.read_up_to;
+        let (adopted, read_up_to) = self.catch_up.to_the_end().await?;
+        if adopted.marked + adopted.stored > 0 {
+            tracing::info!(
+                outcomes.marked = adopted.marked,
+                outcomes.stored = adopted.stored,
+                "outcomes found on the topic were taken over instead of being published again"
+            );
         }
+        self.written = read_up_to.iter().map(|position| (position.partition, position.next_offset)).collect();
+        self.has_taken_over = true;
+        Ok(())
     }
 }
 

@@ -3,13 +3,24 @@
 mod completions;
 mod config;
 mod demo;
+mod deployment;
+mod exit;
+mod gate;
 mod migrate;
+mod moment;
 mod orders;
+mod person;
+mod print;
 mod progress;
+mod reconcile;
+mod refund;
+mod refunds;
+mod review;
 mod run;
 mod schema;
 mod simulator;
 mod submit;
+mod views;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +55,11 @@ enum Command {
     Demo(demo::Args),
     Submit(submit::Args),
     Orders(orders::Args),
+    Refund(refund::Args),
+    Refunds(refunds::Args),
+    Reconcile(reconcile::Args),
+    Review(review::Args),
+    Gate(gate::Args),
     Migrate(migrate::Args),
     Config(config::Args),
     Simulator(simulator::Args),
@@ -76,6 +92,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Submit(args) => submit::run(&args, &settings(Needs::Kafka)?).await,
         Command::Orders(args) => orders::run(&args, &settings(Needs::Database)?).await,
+        Command::Refund(args) => refund::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
+        Command::Refunds(args) => refunds::run(&args, &settings(Needs::Database)?).await,
+        Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
+        Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
+        Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
         Command::Config(args) => config::run(&args, settings(Needs::Everything)),
         Command::Simulator(args) => simulator::run(&args).await,
@@ -83,3 +104,6 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completions(args) => Ok(completions::run(&args)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,17 @@
 //! `order-payments orders`: shows orders and how far their payments are. Reads only.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::adapters::system::SystemClock;
-use crate::adapters::wire::outcome::rfc3339;
-use crate::app;
+use crate::cli::views::journal::{self, EntryView};
+use crate::cli::views::order::{OrderView, table};
+use crate::cli::{deployment, exit, print};
 use crate::config::Settings;
 use crate::domain::order::OrderId;
-use crate::domain::payment::PaymentState;
-use crate::ports::clock::Clock;
-use crate::ports::order_repository::StoredOrder;
+use crate::ports::store::Store;
 
 /// The most orders that one call lists.
 const LIST_LIMIT: u64 = 10_000;
@@ -23,7 +19,7 @@ const LIST_LIMIT: u64 = 10_000;
 /// Show orders and how far their payments are.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments orders get order-000001\n  order-payments orders list --limit 20 --json"
+    after_help = "Examples:\n  order-payments orders get order-000001 --journal\n  order-payments orders list --limit 20 --json"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,6 +32,9 @@ enum Action {
     Get {
         /// The order's id.
         order_id: OrderId,
+        /// Show also what became of its attempts and refunds, when, and what was sent to the gateway.
+        #[arg(long)]
+        journal: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -54,95 +53,47 @@ enum Action {
     },
 }
 
-/// An order that is not known: another exit code than an error's.
-const NOT_KNOWN: u8 = 3;
-
 #[derive(Debug, Serialize)]
-struct OrderView {
-    order_id: String,
-    status: &'static str,
-    total_amount: String,
-    currency: &'static str,
+struct GetView {
+    #[serde(flatten)]
+    order: OrderView,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment: Option<PaymentView>,
-}
-
-#[derive(Debug, Serialize)]
-struct PaymentView {
-    state: &'static str,
-    attempt: u32,
-    flow: &'static str,
-    begun_at: String,
-    reference: Option<String>,
-    note: Option<String>,
+    journal: Option<Vec<EntryView>>,
 }
 
 pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let orders = app::open_store(&settings.database, &clock).await?.orders;
+    let store = deployment::store(settings).await?;
     match &args.action {
-        Action::Get { order_id, json } => {
-            let Some(found) = orders.find(order_id).await? else {
-                eprintln!("order {order_id} is not known here");
-                return Ok(ExitCode::from(NOT_KNOWN));
-            };
-            let view = view(&found);
-            if *json { print_json(&view)? } else { println!("{}", table(&[view])) }
-        }
+        Action::Get { order_id, journal, json } => get(&store, order_id, *journal, *json).await,
         Action::List { after, limit, json } => {
             let limit = usize::try_from(*limit).context("the limit does not fit this machine")?;
-            let found = orders.list(after.as_ref(), limit).await?;
-            let views: Vec<OrderView> = found.iter().map(view).collect();
-            if *json { print_json(&views)? } else { println!("{}", table(&views)) }
+            let found = store.orders.list(after.as_ref(), limit).await?;
+            let views: Vec<OrderView> = found.iter().map(OrderView::of).collect();
+            if *json {
+                print::json(&views)?;
+            } else {
+                print::text(&table(&views))?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+async fn get(store: &Store, order_id: &OrderId, with_journal: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let Some(found) = store.orders.find(order_id).await? else {
+        eprintln!("order {order_id} is not known here");
+        return Ok(ExitCode::from(exit::NOT_KNOWN));
+    };
+    let order = OrderView::of(&found);
+    let journal = if with_journal { Some(store.orders.journal(order_id).await?) } else { None };
+    if json {
+        let journal = journal.map(|entries| entries.iter().map(EntryView::of).collect());
+        print::json(&GetView { order, journal })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print::text(&table(&[order]))?;
+    if let Some(entries) = journal {
+        print::text(&journal::table(&entries))?;
+    }
     Ok(ExitCode::SUCCESS)
-}
-
-fn view(stored: &StoredOrder) -> OrderView {
-    let total = stored.order.total_amount();
-    OrderView {
-        order_id: stored.order.id().to_string(),
-        status: stored.order.status().as_str(),
-        total_amount: total.amount().to_string(),
-        currency: total.currency().code(),
-        payment: stored.payment.as_ref().map(|payment| PaymentView {
-            state: payment.state.name(),
-            attempt: payment.attempt.number(),
-            flow: payment.flow.as_str(),
-            begun_at: rfc3339(payment.begun_at),
-            reference: payment.reference().map(ToString::to_string),
-            note: match &payment.state {
-                PaymentState::Fencing { reason, .. } | PaymentState::Canceled { reason, .. } => {
-                    Some(format!("{}: {}", reason.code, reason.message))
-                }
-                PaymentState::Review { finding, .. } => Some(finding.clone()),
-                _ => None,
-            },
-        }),
-    }
-}
-
-fn table(views: &[OrderView]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["order", "status", "amount", "payment", "attempt", "reference", "note"]);
-    for view in views {
-        let payment = view.payment.as_ref();
-        table.add_row([
-            view.order_id.clone(),
-            view.status.to_owned(),
-            format!("{} {}", view.total_amount, view.currency),
-            payment.map_or_else(String::new, |payment| payment.state.to_owned()),
-            payment.map_or_else(String::new, |payment| payment.attempt.to_string()),
-            payment.and_then(|payment| payment.reference.clone()).unwrap_or_default(),
-            payment.and_then(|payment| payment.note.clone()).unwrap_or_default(),
-        ]);
-    }
-    table
-}
-
-fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }

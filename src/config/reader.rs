@@ -46,6 +46,7 @@ impl Reader {
         let is_needed = match self.needs {
             Needs::Everything => true,
             Needs::Database => key.starts_with("database."),
+            Needs::DatabaseAndGateway => key.starts_with("database.") || key.starts_with("gateway."),
             Needs::Kafka => key.starts_with("kafka."),
         };
         if !is_needed {

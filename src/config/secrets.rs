@@ -1,7 +1,7 @@
 //! Which values are never shown.
 
 /// Keys whose value gives access to money or data.
-const SECRETS: [&str; 2] = ["database.url", "gateway.stripe.api_key"];
+const SECRETS: [&str; 3] = ["database.url", "gateway.stripe.api_key", "gateway.stripe.webhook_secret"];
 /// Ends of librdkafka's names whose values are harmless. Any other may hold a password or a key, those
 /// that a later version brings too.
 const HARMLESS_CLIENT_ENDS: [&str; 8] =

@@ -247,6 +247,8 @@ fn other_values_are_checked_too() {
         ("gateway.charge_flow", "no-step", "must be \"two-step\" or \"one-step\""),
         ("gateway.requests_per_second", "-1", "must be 0 to"),
         ("gateway.stripe.api_key", "two words", "must be one word"),
+        ("gateway.stripe.webhook_secret", "sk_test_1", "begins with whsec_"),
+        ("gateway.stripe.webhook_secret", "whsec_ two words", "must be the signing secret"),
         ("processing.default_currency", "EURO", "must be a currency of ISO 4217"),
         ("processing.default_payment_method", "two words", "must be the name of a payment method"),
         ("http.listen", "nowhere:80", "must be an address and a port"),
@@ -271,6 +273,20 @@ fn a_secret_may_be_in_a_file() {
     assert_says(&given.errors(), "key, which is empty");
     std::fs::remove_file(&path).expect("it was written above");
     assert_says(&given.errors(), "key, which cannot be read");
+}
+
+#[test]
+fn webhooks_need_a_secret_and_somewhere_to_be_taken() {
+    let secret_of = |given: &Given| match given.settings().gateway.kind {
+        GatewayKind::Stripe(account) => account.webhook_secret.map(|secret| secret.expose_secret().to_owned()),
+        GatewayKind::Simulator => panic!("stripe is the default"),
+    };
+    let mut given = Given::enough();
+    assert_eq!(secret_of(&given), None);
+    let path = given.written("webhook", "whsec_7\n");
+    given = given.flag("gateway.stripe.webhook_secret_file", &path.display().to_string());
+    assert_eq!(secret_of(&given).as_deref(), Some("whsec_7"));
+    assert_says(&given.flag("http.listen", "").errors(), "needs http.listen");
 }
 
 #[test]
@@ -310,6 +326,7 @@ fn no_secret_is_ever_shown() {
     let settings = Given::enough()
         .environment("ORDER_PAYMENTS__DATABASE__URL", &format!("postgres://me:{CANARY}@host/name"))
         .environment("ORDER_PAYMENTS__GATEWAY__STRIPE__API_KEY", &format!("sk_live_{CANARY}"))
+        .environment("ORDER_PAYMENTS__GATEWAY__STRIPE__WEBHOOK_SECRET", &format!("whsec_{CANARY}"))
         .file(&format!("[kafka.client]\n\"sasl.password\" = \"{CANARY}\"\n\"ssl.key.pem\" = \"{CANARY}\""))
         .settings();
     let everything = format!("{settings:?}{settings:#?}{}", settings.show());
@@ -327,6 +344,7 @@ fn no_secret_is_in_an_error() {
     assert_says(&error(Given::enough().file(&half)), "is not TOML, line 2");
     error(Given::enough().environment("ORDER_PAYMENTS__DATABASE__URL", &format!("mysql://me:{CANARY}@host")));
     error(Given::enough().environment("ORDER_PAYMENTS__GATEWAY__STRIPE__API_KEY", &format!("{CANARY} {CANARY}")));
+    error(Given::enough().environment("ORDER_PAYMENTS__GATEWAY__STRIPE__WEBHOOK_SECRET", CANARY));
     error(Given::enough().flag("gateway.stripe.api_base", &format!("https://me:{CANARY}@host")));
     error(Given::enough().environment("ORDER_PAYMENTS__GATEWAY__STRIPE__API_KEYS", CANARY));
     error(Given::enough().file(&format!("[database]\nurl = [\"{CANARY}\"]")));

@@ -12,6 +12,7 @@ use crate::ports::outbox::{FoundEvent, OutcomeEvent, Position, Published};
 /// 2. After `take_over` no earlier publisher of the same name can make anything visible, and
 ///    everything that one did make visible is found by `tail`.
 /// 3. The outcomes of one order keep their order.
+/// 4. A batch that is refused for its data does no harm to the next one, after a take-over.
 #[async_trait]
 pub trait EventPublisher: Send + Sync {
     /// Fences every earlier publisher of this name. To be called before the first `publish`, and
@@ -52,6 +53,13 @@ pub enum PublishError {
     /// Certainly nothing of the batch is visible. Publish it again.
     #[error("the outcomes were not published: {detail}")]
     NotPublished {
+        /// What the broker or client said.
+        detail: String,
+    },
+    /// Certainly nothing of the batch is visible, and the data of at least one of its events is to blame:
+    /// publishing the same batch again is useless. Take over, then publish parts of it.
+    #[error("the topic refuses the outcomes: {detail}")]
+    Refused {
         /// What the broker or client said.
         detail: String,
     },

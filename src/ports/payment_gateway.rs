@@ -83,10 +83,13 @@ pub trait PaymentGateway: Send + Sync {
     async fn look_up_refund(&self, refund: &Refund, sent: &mut Exchanges) -> Result<Option<Refunding>, GatewayError>;
 
     /// A page of the charge objects made within a window, newest first; from `after` on where it is given.
+    /// To be written by a gateway whose [`Capabilities`] say that it lists.
     ///
     /// # Errors
     /// [`GatewayError`]; nothing is known now that was not known before.
-    async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError>;
+    async fn charges(&self, _window: Window, _after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
+        Err(GatewayError::Rejected { detail: "this gateway cannot list its charges".to_owned() })
+    }
 
     /// Asks the provider for something harmless with our credentials.
     ///

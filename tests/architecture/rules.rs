@@ -63,7 +63,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         place: &["adapters", "stripe"],
         inner: &["domain", "ports", "adapters::stripe"],
-        outside: &[VALUES, RUNTIME, FORMATS, &["reqwest", "rustls"]],
+        outside: &[VALUES, RUNTIME, FORMATS, &["reqwest", "ring", "rustls"]],
     },
     Layer {
         place: &["adapters", "simulator"],

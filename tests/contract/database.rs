@@ -7,8 +7,12 @@ use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::Config;
 use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::adapters::system::SystemClock;
+use order_payments::ports::finding_repository::FindingRepository;
+use order_payments::ports::gate_repository::GateRepository;
 use order_payments::ports::order_repository::OrderRepository;
 use order_payments::ports::outbox::Outbox;
+use order_payments::ports::position_repository::PositionRepository;
+use order_payments::ports::refund_repository::RefundRepository;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
@@ -36,9 +40,15 @@ pub(crate) enum Database {
 }
 
 /// What the clauses are tried on.
-pub(crate) trait Store: OrderRepository + Outbox {}
+pub(crate) trait Store:
+    OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+{
+}
 
-impl<T: OrderRepository + Outbox> Store for T {}
+impl<T> Store for T where
+    T: OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+{
+}
 
 impl Database {
     pub(crate) async fn create(kind: Kind) -> Self {
@@ -61,13 +71,12 @@ impl Database {
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(repository) => Arc::clone(repository) as Arc<dyn Store>,
-            Self::Sqlite(_) => Arc::new(SqliteOrderRepository::connect(&self.config()).await.expect("a database")),
-            Self::Postgres(_) => Arc::new(PostgresOrderRepository::connect(&self.config()).await.expect("a database")),
+            Self::Sqlite(_) | Self::Postgres(_) => open_at(&self.url()).await,
         }
     }
 
     pub(crate) fn config(&self) -> Config {
-        Config { url: self.url().into(), max_connections: CONNECTIONS }
+        config(&self.url())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -85,6 +94,18 @@ impl Database {
             run(format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
+}
+
+/// The database of this url, as another process finds it.
+pub(crate) async fn open_at(url: &str) -> Arc<dyn Store> {
+    if url.starts_with("sqlite:") {
+        return Arc::new(SqliteOrderRepository::connect(&config(url)).await.expect("a database"));
+    }
+    Arc::new(PostgresOrderRepository::connect(&config(url)).await.expect("a database"))
+}
+
+fn config(url: &str) -> Config {
+    Config { url: url.into(), max_connections: CONNECTIONS }
 }
 
 /// A new PostgreSQL database without tables.

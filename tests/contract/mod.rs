@@ -2,12 +2,23 @@
 
 mod database;
 pub(crate) mod event_publisher;
+mod findings;
+mod gates;
+mod journal;
+mod killed;
+mod lists;
+mod lost_answers;
+mod money_races;
 mod order_repository;
 mod outbox;
 mod payment_gateway;
+mod positions;
 mod races;
+mod refunds;
+mod renewal;
 mod samples;
 mod start;
+mod upgrade;
 mod waiting;
 
 /// Runs every clause against every repository, each time on a database of its own.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use order_payments::adapters::wire::cloud_event::EventHeaders;
 use order_payments::adapters::wire::request::{DecodeOptions, Decoded, decode};
+use order_payments::domain::evidence::Evidence;
 use order_payments::domain::idempotency::IdempotencyKey;
 use order_payments::domain::order::OrderStatus;
 use order_payments::domain::payment::{ChargeFlow, PaymentState};
@@ -14,7 +15,8 @@ use serde_json::json;
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
 use crate::contract::samples::{
-    NOW, armed, begun, failed, first, id, order, order_of, paid, reason, request, request_for, stored_payment, token,
+    NOW, armed, begun, charged, failed, first, id, order, order_of, paid, reason, request, request_for, stored_payment,
+    token, told,
 };
 
 every_repository_keeps!(
@@ -105,7 +107,7 @@ async fn an_order_met_again_is_as_far_as_it_was(database: &Database) {
     let store = database.open().await;
     let again = async || store.begin(&request("ord_1"), ChargeFlow::TwoStep, NOW).await.expect("begun");
     let armed = armed(&*store, "ord_1").await;
-    assert_eq!(again().await, Begun::Met(Standing::Armed(armed.clone())));
+    assert_eq!(told(again().await), (armed.payment().clone(), true), "a charge may have been sent");
     let unresolved = armed.payment().unresolved();
     store.park(&unresolved, Some(NOW)).await.expect("parked");
     assert_eq!(again().await, Begun::Met(Standing::Parked(unresolved.payment)));
@@ -213,9 +215,13 @@ async fn everything_of_a_request_is_kept(database: &Database) {
 async fn the_first_reference_is_kept(database: &Database) {
     let store = database.open().await;
     let payment = begun(&*store, "ord_1").await;
-    let won = store.arm(&payment, &token("pi_first"), NOW).await.expect("armed");
-    let late = store.arm(&payment, &token("pi_late"), NOW.plus(Duration::from_secs(1))).await.expect("an answer");
-    assert_eq!(late, won);
+    let arm = async |reference, now| {
+        charged(store.arm(&payment, &token(reference), now, &Evidence::default()).await.expect("an answer"))
+    };
+    let won = arm("pi_first", NOW).await;
+    let late = arm("pi_late", NOW.plus(Duration::from_secs(1))).await;
+    assert_eq!(late.payment(), won.payment());
+    assert_eq!((won.is_resumed(), late.is_resumed()), (false, true));
     assert_eq!(stored_payment(&*store, "ord_1").await.reference(), Some(&token("pi_first")));
 }
 
@@ -223,17 +229,17 @@ async fn arming_again_with_the_same_reference_answers_the_same(database: &Databa
     let store = database.open().await;
     let armed = armed(&*store, "ord_1").await;
     let payment = first(&request("ord_1"), ChargeFlow::TwoStep);
-    let again = store.arm(&payment, &token("pi_ord_1"), NOW).await.expect("an answer");
-    assert_eq!(again, Standing::Armed(armed.clone()));
+    let again = store.arm(&payment, &token("pi_ord_1"), NOW, &Evidence::default()).await.expect("an answer");
+    assert_eq!(charged(again).payment(), armed.payment());
     store.settle(&paid(&armed)).await.expect("settled");
-    let again = store.arm(&payment, &token("pi_ord_1"), NOW).await.expect("an answer");
+    let again = store.arm(&payment, &token("pi_ord_1"), NOW, &Evidence::default()).await.expect("an answer");
     assert_eq!(again, Standing::Settled(paid(&armed).outcome.order));
 }
 
 async fn a_payment_that_was_never_begun_is_refused(database: &Database) {
     let store = database.open().await;
     let payment = first(&request("ord_1"), ChargeFlow::TwoStep);
-    let refused = store.arm(&payment, &token("pi_1"), NOW).await;
+    let refused = store.arm(&payment, &token("pi_1"), NOW, &Evidence::default()).await;
     assert!(matches!(refused, Err(RepositoryError::Refused { order_id, .. }) if order_id == "ord_1"));
     let refused = store.settle(&paid(&payment.armed(token("pi_1"), NOW))).await;
     assert!(matches!(refused, Err(RepositoryError::Refused { order_id, .. }) if order_id == "ord_1"));
@@ -294,7 +300,7 @@ async fn a_settled_order_never_changes(database: &Database) {
     let before = store.find(&id("ord_1")).await.expect("read");
     store.park(&armed.payment().unresolved(), Some(NOW)).await.expect("no error");
     store.park(&armed.payment().under_review("late".to_owned()), None).await.expect("no error");
-    store.arm(armed.payment(), &token("pi_late"), NOW).await.expect("an answer");
+    store.arm(armed.payment(), &token("pi_late"), NOW, &Evidence::default()).await.expect("an answer");
     store.begin(&request("ord_1"), ChargeFlow::OneStep, NOW).await.expect("an answer");
     store.settle(&paid(&armed)).await.expect("an answer");
     assert_eq!(store.find(&id("ord_1")).await.expect("read"), before);

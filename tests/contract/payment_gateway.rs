@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use order_payments::adapters::simulator::faults::Fault;
 use order_payments::adapters::simulator::ledger::OrderEntry;
-use order_payments::adapters::simulator::request::Operation;
 use order_payments::domain::outcome::FailureCategory;
 use order_payments::domain::payment::{ChargeFlow, Payment};
-use order_payments::ports::payment_gateway::{Cancellation, Charge, GatewayError, Preparation, Refund, Sighting};
+use order_payments::ports::payment_gateway::{Cancellation, Charge, GatewayError, Preparation, Sighting};
 
-use crate::contract::payment_gateway::world::{FLOWS, World, money, payment, payment_by};
+use crate::contract::payment_gateway::world::{FLOWS, World, payment, payment_by};
 
+mod cancellations;
+mod evidence;
 mod faults;
+mod lists;
+mod refunds;
 mod world;
 
 /// Runs every clause against every gateway, each time before a provider of its own.
@@ -51,11 +53,6 @@ every_gateway_keeps!(
     a_look_up_finds_nothing_where_nothing_is,
     a_look_up_tells_one_order_from_another,
     two_charges_of_one_order_are_a_contradiction,
-    a_canceled_object_is_never_charged,
-    a_cancellation_that_comes_too_late_says_so,
-    canceling_again_is_the_same_cancellation,
-    a_refund_repeated_is_one_refund,
-    parts_of_a_charge_are_refunded_by_their_own_names,
 );
 
 const RACERS: usize = 20;
@@ -97,7 +94,7 @@ async fn twenty_racers_charge_once(world: &World) {
     for (flow, id) in FLOWS.into_iter().zip(["ord_1", "ord_2"]) {
         let payment = payment(id, flow);
         let armed = world.armed(&payment).await;
-        let answers = join_all((0..RACERS).map(|_| world.gateway.charge(&armed))).await;
+        let answers = join_all((0..RACERS).map(|_| world.charge(&armed))).await;
         for answer in answers {
             assert!(matches!(answer, Ok(Charge::Approved(_)) | Err(GatewayError::Unknown { .. })), "{answer:?}");
         }
@@ -111,7 +108,7 @@ async fn a_declined_charge_takes_nothing_and_can_be_made_impossible(world: &Worl
         let armed = world.armed(&payment).await;
         let (reference, reason) = world.declined(&armed).await;
         assert_eq!((reason.code.as_str(), reason.category), ("generic_decline", FailureCategory::SoftDecline));
-        let canceled = world.gateway.cancel(armed.payment(), &reference).await.expect("canceled");
+        let canceled = world.cancel(armed.payment(), &reference).await.expect("canceled");
         assert_eq!(canceled, Cancellation::Canceled);
         assert_eq!(world.entry(&payment).charged, 0);
         assert_eq!(world.entry(&payment).intents[0].status.as_str(), "canceled");
@@ -137,12 +134,12 @@ async fn every_kind_of_decline_has_its_category(world: &World) {
 
 async fn what_does_not_exist_is_refused_before_anything_is_made(world: &World) {
     let prepared = payment_by("ord_1", "pm_card_missing", ChargeFlow::TwoStep);
-    let answer = world.gateway.prepare(&prepared).await.expect("an answer");
+    let answer = world.prepare(&prepared).await.expect("an answer");
     let Preparation::Refused(reason) = answer else { panic!("{answer:?}") };
     assert_eq!(reason.category, FailureCategory::InvalidPaymentMethod);
 
     let charged = payment_by("ord_2", "pm_card_missing", ChargeFlow::OneStep);
-    let answer = world.gateway.charge(&world.armed(&charged).await).await.expect("an answer");
+    let answer = world.charge(&world.armed(&charged).await).await.expect("an answer");
     let Charge::Refused(reason) = answer else { panic!("{answer:?}") };
     assert_eq!(reason.category, FailureCategory::InvalidPaymentMethod);
     for payment in [prepared, charged] {
@@ -154,11 +151,11 @@ async fn what_is_decided_later_is_pending_until_then(world: &World) {
     for (flow, id) in FLOWS.into_iter().zip(["ord_1", "ord_2"]) {
         let payment = payment_by(id, "pm_usBankAccount_success", flow);
         let armed = world.armed(&payment).await;
-        assert_eq!(world.gateway.charge(&armed).await.expect("an answer"), Charge::Pending);
-        let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+        assert_eq!(world.charge(&armed).await.expect("an answer"), Charge::Pending);
+        let seen = world.look_up(armed.payment()).await.expect("an answer");
         assert_eq!(seen, Sighting::Answered(Charge::Pending));
         world.pass(Duration::from_mins(1));
-        let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+        let seen = world.look_up(armed.payment()).await.expect("an answer");
         assert!(matches!(seen, Sighting::Answered(Charge::Approved(_))), "{seen:?}");
     }
 }
@@ -167,26 +164,26 @@ async fn a_look_up_tells_how_far_a_charge_is(world: &World) {
     let payment = payment("ord_1", ChargeFlow::TwoStep);
     let armed = world.armed(&payment).await;
     let reference = armed.payment().reference().expect("a reference").clone();
-    let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+    let seen = world.look_up(armed.payment()).await.expect("an answer");
     assert_eq!(seen, Sighting::Unconfirmed(reference.clone()));
     world.approved(&armed).await;
-    let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+    let seen = world.look_up(armed.payment()).await.expect("an answer");
     assert_eq!(seen, Sighting::Answered(Charge::Approved(reference)));
 
     let declined = payment_by("ord_2", "pm_card_chargeDeclined", ChargeFlow::OneStep);
     let (reference, reason) = world.declined(&world.armed(&declined).await).await;
-    let seen = world.gateway.look_up(&declined).await.expect("an answer");
+    let seen = world.look_up(&declined).await.expect("an answer");
     assert_eq!(seen, Sighting::Answered(Charge::Declined { reference, reason }));
 }
 
 async fn a_look_up_finds_nothing_where_nothing_is(world: &World) {
-    let seen = world.gateway.look_up(&payment("ord_1", ChargeFlow::OneStep)).await.expect("an answer");
+    let seen = world.look_up(&payment("ord_1", ChargeFlow::OneStep)).await.expect("an answer");
     assert_eq!(seen, Sighting::NotFound);
 }
 
 async fn a_look_up_tells_one_order_from_another(world: &World) {
     world.approved(&world.armed(&payment("ORD_1", ChargeFlow::OneStep)).await).await;
-    let seen = world.gateway.look_up(&payment("ord_1", ChargeFlow::OneStep)).await.expect("an answer");
+    let seen = world.look_up(&payment("ord_1", ChargeFlow::OneStep)).await.expect("an answer");
     assert_eq!(seen, Sighting::NotFound, "search ignores case, an order id does not");
 }
 
@@ -196,67 +193,6 @@ async fn two_charges_of_one_order_are_a_contradiction(world: &World) {
     for payment in [&first, &second] {
         world.approved(&world.armed(payment).await).await;
     }
-    let answer = world.gateway.look_up(&first).await;
+    let answer = world.look_up(&first).await;
     assert!(matches!(answer, Err(GatewayError::Contradiction { .. })), "{answer:?}");
-}
-
-async fn a_canceled_object_is_never_charged(world: &World) {
-    let payment = payment("ord_1", ChargeFlow::TwoStep);
-    let armed = world.armed(&payment).await;
-    let reference = armed.payment().reference().expect("a reference");
-    let canceled = world.gateway.cancel(armed.payment(), reference).await.expect("canceled");
-    assert_eq!(canceled, Cancellation::Canceled);
-    let answer = world.gateway.charge(&armed).await.expect("an answer");
-    assert!(matches!(answer, Charge::Canceled(_)), "{answer:?}");
-    let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
-    assert!(matches!(seen, Sighting::Answered(Charge::Canceled(_))), "{seen:?}");
-    assert_eq!(world.entry(&payment).charged, 0);
-}
-
-async fn a_cancellation_that_comes_too_late_says_so(world: &World) {
-    let armed = world.armed(&payment("ord_1", ChargeFlow::TwoStep)).await;
-    let reference = world.approved(&armed).await;
-    let answer = world.gateway.cancel(armed.payment(), &reference).await.expect("an answer");
-    assert_eq!(answer, Cancellation::Succeeded(reference));
-}
-
-async fn canceling_again_is_the_same_cancellation(world: &World) {
-    let armed = world.armed(&payment("ord_1", ChargeFlow::TwoStep)).await;
-    let reference = armed.payment().reference().expect("a reference");
-    for fault in [None, Some(Fault::CutAfter), None] {
-        if let Some(fault) = fault {
-            world.provider.inject_on(Operation::Cancel, fault);
-        }
-        match (fault, world.gateway.cancel(armed.payment(), reference).await) {
-            (None, Ok(Cancellation::Canceled)) | (Some(_), Err(GatewayError::Unknown { .. })) => {}
-            (fault, answer) => panic!("{fault:?}: {answer:?}"),
-        }
-    }
-}
-
-async fn a_refund_repeated_is_one_refund(world: &World) {
-    let payment = payment("ord_1", ChargeFlow::TwoStep);
-    let reference = world.approved(&world.armed(&payment).await).await;
-    world.provider.inject_on(Operation::Refund, Fault::CutAfter);
-    let lost = world.gateway.refund(&reference, money("5"), "r-1").await;
-    assert!(matches!(lost, Err(GatewayError::Unknown { .. })), "{lost:?}");
-    for wait in [Duration::ZERO, Duration::from_hours(48)] {
-        world.pass(wait); // A key is long forgotten after two days.
-        let answer = world.gateway.refund(&reference, money("5"), "r-1").await.expect("refunded");
-        assert!(matches!(answer, Refund::Succeeded(_)), "{answer:?}");
-    }
-    assert_eq!(world.entry(&payment).refunded, 500);
-}
-
-async fn parts_of_a_charge_are_refunded_by_their_own_names(world: &World) {
-    let payment = payment_by("ord_1", "pm_card_pendingRefund", ChargeFlow::TwoStep);
-    let reference = world.approved(&world.armed(&payment).await).await;
-    for refund_id in ["r-1", "r-2"] {
-        let answer = world.gateway.refund(&reference, money("5"), refund_id).await.expect("refunded");
-        assert!(matches!(answer, Refund::Pending(_)), "{answer:?}");
-    }
-    assert_eq!(world.entry(&payment).refunded, 1000);
-    let too_much = world.gateway.refund(&reference, money("5"), "r-3").await;
-    assert!(!matches!(too_much, Ok(Refund::Succeeded(_) | Refund::Pending(_))), "{too_much:?}");
-    assert_eq!(world.entry(&payment).refunded, 1000);
 }

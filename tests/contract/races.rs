@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use order_payments::domain::evidence::Evidence;
 use order_payments::domain::payment::ChargeFlow;
-use order_payments::ports::order_repository::{Begun, RepositoryError, Settling, Standing};
+use order_payments::ports::order_repository::{Begun, RepositoryError, Settling};
 use sqlx::{Connection, PgConnection};
 
 use crate::contract::database::{Database, Kind, Store};
 use crate::contract::every_repository_keeps;
-use crate::contract::samples::{NOW, armed, begun, failed, id, order_of, paid, reason, request, request_for, token};
+use crate::contract::samples::{
+    NOW, armed, begun, charged, failed, id, order_of, paid, reason, request, request_for, stored_payment, token, told,
+};
 
 every_repository_keeps!(
     twenty_racers_begin_one_payment,
@@ -36,21 +39,25 @@ async fn twenty_racers_begin_one_payment(database: &Database) {
     let request = request("ord_1");
     let flow = |racer: usize| if racer.is_multiple_of(2) { ChargeFlow::TwoStep } else { ChargeFlow::OneStep };
     let begin = |racer: usize| instances[racer / 2 % 2].begin(&request, flow(racer), NOW);
-    let told: Vec<_> = join_all((0..RACERS).map(begin)).await.into_iter().map(|told| told.expect("begun")).collect();
-    assert!(told.iter().all(|one| one == &told[0]), "all are told of one payment: {told:?}");
-    let stored = instances[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
-    assert_eq!(told[0], Begun::met(stored, NOW));
+    let told: Vec<_> =
+        join_all((0..RACERS).map(begin)).await.into_iter().map(|begun| told(begun.expect("begun"))).collect();
+    let stored = stored_payment(&*instances[0], "ord_1").await;
+    assert!(told.iter().all(|(payment, _)| payment == &stored), "all are told of one payment: {told:?}");
+    let fresh = told.iter().filter(|(_, is_resumed)| !is_resumed).count();
+    assert_eq!(fresh, if stored.flow == ChargeFlow::OneStep { 1 } else { RACERS }, "who charges first: {told:?}");
 }
 
 async fn twenty_racers_arm_one_reference(database: &Database) {
     let instances = two(database).await;
     let payment = begun(&*instances[0], "ord_1").await;
     let references: Vec<_> = (0..RACERS).map(|racer| token(&format!("pi_{racer}"))).collect();
-    let arm = |racer: usize| instances[racer % 2].arm(&payment, &references[racer], NOW);
-    let told: Vec<_> = join_all((0..RACERS).map(arm)).await.into_iter().map(|told| told.expect("an answer")).collect();
-    assert!(told.iter().all(|one| one == &told[0]), "all are told of one reference: {told:?}");
-    let stored = instances[0].find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
-    assert!(matches!(&told[0], Standing::Armed(armed) if armed.payment() == &stored));
+    let evidence = Evidence::default();
+    let arm = |racer: usize| instances[racer % 2].arm(&payment, &references[racer], NOW, &evidence);
+    let told: Vec<_> =
+        join_all((0..RACERS).map(arm)).await.into_iter().map(|told| charged(told.expect("an answer"))).collect();
+    let stored = stored_payment(&*instances[0], "ord_1").await;
+    assert!(told.iter().all(|armed| armed.payment() == &stored), "all are told of one reference: {told:?}");
+    assert_eq!(told.iter().filter(|armed| !armed.is_resumed()).count(), 1, "one charges first: {told:?}");
 }
 
 async fn twenty_racers_settle_once(database: &Database) {
@@ -166,26 +173,30 @@ async fn a_settlement_that_waits_for_another_step_does_not_undo_it() {
     let database = Database::create(Kind::Postgres).await;
     let store = database.open().await;
     let refused = begun(&*store, "ord_1").await.failed(reason(), NOW).expect("pending");
-    let mut other = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
-    let mut arming = other.begin().await.expect("a transaction");
     let arm = "UPDATE payments SET state = 'CONFIRMING', armed_at = begun_at, reference = 'pi_1'";
-    sqlx::raw_sql(arm).execute(&mut *arming).await.expect("the statement is lawful");
+    let told = overtaken(&database, arm, store.settle(&refused)).await;
+    assert_eq!(told.expect("an answer"), Settling::MovedOn);
+    assert_eq!(store.unpublished(1).await.expect("read"), []);
+    assert_eq!(stored_payment(&*store, "ord_1").await.state.name(), "CONFIRMING");
+    database.destroy().await;
+}
+
+/// What a step answers that has to wait for this statement of another instance, which then commits.
+pub(crate) async fn overtaken<T>(database: &Database, statement: &'static str, step: impl Future<Output = T>) -> T {
+    let mut other = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
+    let mut overtaking = other.begin().await.expect("a transaction");
+    sqlx::raw_sql(statement).execute(&mut *overtaking).await.expect("the statement is lawful");
     let mut watch = PgConnection::connect(&database.url()).await.expect("PostgreSQL answers");
     let commit = async {
         const WAITS: &str = "
             SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
             WHERE NOT l.granted AND a.datname = current_database())";
-        // The settlement cannot end before this commit, so the loop does.
+        // The step cannot end before this commit, so the loop does.
         let mut waits = false;
         while !waits {
             waits = sqlx::query_scalar(WAITS).fetch_one(&mut watch).await.expect("read");
         }
-        arming.commit().await.expect("committed");
+        overtaking.commit().await.expect("committed");
     };
-    let (told, ()) = tokio::join!(store.settle(&refused), commit);
-    assert_eq!(told.expect("an answer"), Settling::MovedOn);
-    assert_eq!(store.unpublished(1).await.expect("read"), []);
-    let stored = store.find(&id("ord_1")).await.expect("read").expect("stored").payment.expect("an attempt");
-    assert_eq!(stored.state.name(), "CONFIRMING");
-    database.destroy().await;
+    tokio::join!(step, commit).0
 }

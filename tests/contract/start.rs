@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::{Config, ConnectError};
 use order_payments::adapters::sqlite::SqliteOrderRepository;
+use order_payments::domain::evidence::Evidence;
 use order_payments::ports::order_repository::{RepositoryError, Standing};
 use order_payments::ports::outbox::{FoundEvent, OutcomeEvent};
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -84,7 +85,7 @@ async fn a_broken_connection_is_an_unavailable_database_and_then_repaired() {
     postgres(hang_up, &database.url()).await;
     let mut told = Vec::new();
     for _ in 0..=CONNECTIONS {
-        told.push(store.arm(&payment, &token("pi_1"), NOW).await);
+        told.push(store.arm(&payment, &token("pi_1"), NOW, &Evidence::default()).await);
     }
     assert!(told.iter().all(|told| matches!(told, Ok(_) | Err(RepositoryError::Unavailable(_)))), "{told:?}");
     assert!(matches!(told.last(), Some(Ok(Standing::Armed(_)))), "each broken connection fails once: {told:?}");

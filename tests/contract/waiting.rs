@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use order_payments::domain::evidence::Evidence;
 use order_payments::domain::payment::{Armament, ChargeFlow, Payment, PaymentState, Transition};
+use order_payments::domain::request::Past;
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::order_repository::{Settling, Tally, UNATTENDED_AFTER};
 
@@ -20,7 +22,10 @@ every_repository_keeps!(
     parking_an_unknown_payment_is_no_error,
     due_payments_are_claimed_once_oldest_first,
     a_payment_that_waits_for_a_person_is_never_due,
+    a_payment_that_a_person_released_is_due_again,
+    a_person_alone_ends_what_is_under_review,
     a_settled_payment_is_not_due,
+    an_attempt_of_unknown_past_is_left_alone_as_long_as_any,
     orders_are_listed_by_their_bytes,
     orders_are_counted_by_status,
 );
@@ -30,7 +35,10 @@ async fn a_parked_payment_keeps_everything_of_its_state(database: &Database) {
     let armed = armed(&*store, "ord_1").await;
     let payment = armed.payment();
     let waiting = [
+        payment.unchanged(),
         payment.unresolved(),
+        payment.unresolved().payment.found(token("pi_found")),
+        payment.abandoning(),
         payment.fencing(token("pi_ord_1"), reason()),
         payment.under_review("two charges".to_owned()),
     ];
@@ -45,9 +53,9 @@ async fn a_parked_payment_keeps_everything_of_its_state(database: &Database) {
 
 async fn a_payment_is_replaced_where_its_caller_knew_of_it(database: &Database) {
     let store = database.open().await;
-    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"];
+    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "ABANDONING", "FENCING", "REVIEW"];
     for (stored, held) in states.iter().flat_map(|stored| states.map(|held| (*stored, held))) {
-        for next in ["UNRESOLVED", "FENCING", "REVIEW"] {
+        for next in ["UNRESOLVED", "ABANDONING", "FENCING", "REVIEW"] {
             let name = format!("{stored}/{held}/{next}");
             let before = in_state(&*store, &name, stored).await;
             let step = step_to(next, &Payment { state: state(held), ..before.clone() });
@@ -60,7 +68,7 @@ async fn a_payment_is_replaced_where_its_caller_knew_of_it(database: &Database) 
 
 async fn an_end_that_the_payment_is_past_is_not_stored(database: &Database) {
     let store = database.open().await;
-    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "FENCING", "REVIEW"];
+    let states = ["PREPARING", "CONFIRMING", "UNRESOLVED", "ABANDONING", "FENCING", "REVIEW"];
     for (stored, held) in states.iter().flat_map(|stored| states.map(|held| (*stored, held))) {
         let name = format!("{stored}/{held}");
         let before = in_state(&*store, &name, stored).await;
@@ -73,13 +81,13 @@ async fn an_end_that_the_payment_is_past_is_not_stored(database: &Database) {
         assert_eq!(stored_payment(&*store, &name).await.state, kept, "{name}");
     }
     let events = store.unpublished(100).await.expect("read");
-    assert_eq!(events.len(), 10, "one for each end that was stored");
+    assert_eq!(events.len(), 17, "one for each end that was stored");
 }
 
 /// A payment that was begun and brought to that state.
 async fn in_state(store: &dyn Store, name: &str, to: &str) -> Payment {
     let payment = Payment { state: state(to), ..begun(store, name).await };
-    let step = Transition { payment: payment.clone(), replaces: &["PREPARING"] };
+    let step = Transition { payment: payment.clone(), replaces: &["PREPARING"], evidence: Evidence::default() };
     store.park(&step, None).await.expect("parked");
     payment
 }
@@ -90,6 +98,7 @@ fn state(name: &str) -> PaymentState {
         "PREPARING" => PaymentState::Preparing,
         "CONFIRMING" => PaymentState::Confirming(armament),
         "UNRESOLVED" => PaymentState::Unresolved(armament),
+        "ABANDONING" => PaymentState::Abandoning(armament),
         "FENCING" => PaymentState::Fencing { armament, reason: reason() },
         _ => PaymentState::Review { armament: Some(armament), finding: "two charges".to_owned() },
     }
@@ -98,6 +107,7 @@ fn state(name: &str) -> PaymentState {
 fn step_to(name: &str, held: &Payment) -> Transition {
     match name {
         "UNRESOLVED" => held.unresolved(),
+        "ABANDONING" => held.abandoning(),
         "FENCING" => held.fencing(token("pi_1"), reason()),
         _ => held.under_review("no answer makes sense".to_owned()),
     }
@@ -155,6 +165,47 @@ async fn a_payment_that_waits_for_a_person_is_never_due(database: &Database) {
     store.park(&unresolved, Some(NOW)).await.expect("parked");
     store.park(&unresolved.payment.under_review("two charges".to_owned()), Some(NOW)).await.expect("parked");
     assert!(store.claim_due(NOW.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed").is_empty());
+}
+
+async fn a_payment_that_a_person_released_is_due_again(database: &Database) {
+    let store = database.open().await;
+    let armed = armed(&*store, "ord_armed").await.payment().under_review("two charges".to_owned()).payment;
+    let begun = begun(&*store, "ord_begun").await.under_review("no answer makes sense".to_owned()).payment;
+    for reviewed in [&armed, &begun] {
+        let step = Transition { payment: reviewed.clone(), ..reviewed.released() };
+        store.park(&Transition { replaces: &["PREPARING", "CONFIRMING"], ..step }, None).await.expect("parked");
+        store.park(&reviewed.released(), Some(NOW)).await.expect("released");
+        assert_eq!(&stored_payment(&*store, reviewed.order().id().as_str()).await, &reviewed.released().payment);
+    }
+    assert_eq!(names(&store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed")), ["ord_armed", "ord_begun"]);
+    store.park(&armed.under_review("still two".to_owned()), None).await.expect("left: it replaces nothing");
+    store.park(&armed.released(), Some(NOW.plus(UNATTENDED_AFTER))).await.expect("left: it is not under review");
+    assert_eq!(names(&store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed")), ["ord_armed", "ord_begun"]);
+}
+
+async fn a_person_alone_ends_what_is_under_review(database: &Database) {
+    let store = database.open().await;
+    let armed = armed(&*store, "ord_1").await;
+    let review = armed.payment().under_review("two charges".to_owned());
+    store.park(&review, None).await.expect("parked");
+    assert_eq!(store.settle(&paid(&armed)).await.expect("an answer"), Settling::MovedOn);
+    let decided = paid(&armed).decided(Evidence::decided("ada", "seen at the provider"));
+    assert_eq!(store.settle(&decided).await.expect("settled"), Settling::Stored);
+    assert_eq!(store.settle(&decided).await.expect("an answer"), Settling::Before);
+    assert_eq!(stored_payment(&*store, "ord_1").await.state, decided.payment.state);
+    assert_eq!(store.unpublished(10).await.expect("read").len(), 1);
+}
+
+async fn an_attempt_of_unknown_past_is_left_alone_as_long_as_any(database: &Database) {
+    let store = database.open().await;
+    let mut asked = request("ord_1");
+    asked.origin.past = Past::Unknown { since: None };
+    store.begin(&asked, ChargeFlow::OneStep, NOW).await.expect("begun");
+    assert_eq!(stored_payment(&*store, "ord_1").await.begun_at, Timestamp::EPOCH);
+    let just_before = NOW.plus(UNATTENDED_AFTER).minus(Duration::from_micros(1));
+    assert_eq!(store.claim_due(just_before, Duration::ZERO, 10).await.expect("claimed"), []);
+    let due = store.claim_due(NOW.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed");
+    assert_eq!(names(&due), ["ord_1"]);
 }
 
 async fn a_settled_payment_is_not_due(database: &Database) {

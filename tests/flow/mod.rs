@@ -4,8 +4,10 @@
 //! of the simulated provider.
 
 mod bad_input;
+mod commands;
 mod main_job;
 mod operation;
+mod restored;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use order_payments::adapters::simulator::provider::ProviderConfig;
 use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
 use order_payments::adapters::system::SystemClock;
+use order_payments::ports::clock::Clock;
 use serde_json::Value;
 
 use crate::support::kafka::Topics;
@@ -31,10 +34,17 @@ impl Stage {
     pub(crate) async fn new(charge_flow: &'static str, decline_share: f64) -> Self {
         let provider = ProviderConfig { decline_share, ..ProviderConfig::default() };
         let config = SimulatorConfig { provider, ..SimulatorConfig::default() };
-        let simulator = Simulator::start(config, Arc::new(SystemClock)).await.expect("a free port");
+        Self::with(config, Arc::new(SystemClock), charge_flow).await
+    }
+
+    /// The same before a gateway that is set up so, and has this clock.
+    pub(crate) async fn with(config: SimulatorConfig, clock: Arc<dyn Clock>, charge_flow: &'static str) -> Self {
+        let simulator = Simulator::start(config, clock).await.expect("a free port");
         let (topics, database) = (Topics::create().await, Database::create().await);
         let gateway_url = simulator.url();
-        let setup = Setup { topics, database, gateway_url, group: unique("group"), charge_flow };
+        // A killed member's partitions are free again after this long; the default is ten seconds.
+        let further = vec![("KAFKA__SESSION_TIMEOUT_MS", "6000".to_owned())];
+        let setup = Setup { topics, database, gateway_url, group: unique("group"), charge_flow, further };
         setup.migrate().await;
         Self { setup, simulator }
     }

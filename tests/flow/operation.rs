@@ -7,7 +7,7 @@ use crate::support::eventually;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-async fn get(url: &str) -> (u16, String) {
+pub(crate) async fn get(url: &str) -> (u16, String) {
     let (address, path) = url.split_once('/').expect("host:port/path");
     let request = format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("the instance listens");

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use order_payments::adapters::kafka::{ConsumerError, Handling};
 use order_payments::adapters::wire::rejection::{Rejection, RejectionReason};
 
-use crate::kafka::support::{Cluster, Recorder, Sent, request_of, run};
+use crate::kafka::fakes::Recorder;
+use crate::kafka::support::{Cluster, Sent, request_of, run};
 
 /// The cases that need no real broker run on both.
 macro_rules! on_both {
@@ -39,7 +40,7 @@ async fn every_record_is_handled_and_committed(cluster: Cluster) {
     let orders: Vec<String> = (0..500).map(|number| format!("o-{number}")).collect();
     cluster.request(&orders).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 64, &handler);
+    let running = run(&cluster, 64, &handler);
     handler.wait_for_calls(orders.len()).await;
     cluster.wait_for_committed(500).await;
     running.stop().await.expect("an orderly end");
@@ -53,7 +54,7 @@ async fn every_record_is_handled_and_committed(cluster: Cluster) {
 async fn an_orders_records_are_handled_in_order_and_never_at_once(cluster: Cluster) {
     cluster.request(["a", "a", "b", "a"]).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     handler.wait_for_calls(2).await;
     running.wait_until(|status| status.held_records == 4).await;
     let mut calls = handler.calls();
@@ -75,7 +76,7 @@ async fn a_record_that_cannot_be_understood_becomes_a_dead_letter_whole(cluster:
     let good = Sent { partition: Some(1), ..Sent::of("o-1", request_of("o-1")) };
     cluster.send(vec![poison, tombstone, huge, good]).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     cluster.wait_for_committed(4).await;
     running.stop().await.expect("an orderly end");
     assert_eq!(handler.calls(), ["o-1"], "the others disturb nothing");
@@ -108,7 +109,7 @@ async fn a_record_that_the_handler_refuses_becomes_a_dead_letter(cluster: Cluste
     cluster.request(["o-1", "o-2"]).await;
     let refuse = || Handling::DeadLetter(Rejection::process(RejectionReason::Contradiction, "stored otherwise"));
     let handler = Arc::new(Recorder::open().answering("o-2", refuse));
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     cluster.wait_for_committed(2).await;
     running.stop().await.expect("an orderly end");
     let letters = cluster.read(&cluster.config.dead_letter_topic).await;
@@ -132,7 +133,7 @@ async fn a_dead_letter_that_was_sent_again_keeps_its_history(cluster: Cluster) {
         header("order-payments-redrives", "2"),
     ];
     cluster.send(vec![Sent { headers, ..Sent::of("k", *b"still not json") }]).await;
-    let running = run(&cluster.config, 8, &Arc::new(Recorder::open()));
+    let running = run(&cluster, 8, &Arc::new(Recorder::open()));
     cluster.wait_for_committed(1).await;
     running.stop().await.expect("an orderly end");
     let letters = cluster.read(&cluster.config.dead_letter_topic).await;
@@ -156,7 +157,7 @@ async fn a_retry_holds_the_watermark_and_nothing_else(cluster: Cluster) {
         _ => Handling::Done,
     };
     let handler = Arc::new(Recorder::shut().answering("stuck", answer));
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     handler.let_through(4);
     handler.wait_for_calls(5).await;
     let status = running.status.now();
@@ -173,14 +174,14 @@ async fn a_retry_holds_the_watermark_and_nothing_else(cluster: Cluster) {
 async fn a_restart_goes_on_where_the_group_stands(cluster: Cluster) {
     cluster.request((0..20).map(|number| format!("first-{number}"))).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     handler.wait_for_calls(20).await;
     running.stop().await.expect("an orderly end");
     assert_eq!(cluster.committed().await.values().sum::<i64>(), 20, "a stop commits what was done");
 
     cluster.request((0..20).map(|number| format!("second-{number}"))).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     handler.wait_for_calls(20).await;
     running.stop().await.expect("an orderly end");
     let calls = handler.calls();
@@ -191,7 +192,7 @@ async fn a_stop_finishes_what_is_in_flight_and_commits_it(cluster: Cluster) {
     let one = |order: &str| Sent { partition: Some(2), ..Sent::of(order, request_of(order)) };
     cluster.send(vec![one("a"), one("b"), one("waits"), one("waits-too")]).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster.config, 2, &handler);
+    let running = run(&cluster, 2, &handler);
     handler.wait_for_calls(2).await;
     running.wait_until(|status| status.held_records == 4).await;
     running.ask_to_stop();
@@ -208,7 +209,7 @@ async fn a_stop_finishes_what_is_in_flight_and_commits_it(cluster: Cluster) {
 async fn a_full_house_pauses_and_goes_on(cluster: Cluster) {
     cluster.request((0..400).map(|number| format!("o-{number}"))).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster.config, 4, &handler);
+    let running = run(&cluster, 4, &handler);
     running.wait_until(|status| status.is_paused).await;
     let status = running.status.now();
     assert!(status.held_records <= 16 && status.in_flight == 4, "{status:?}");
@@ -222,7 +223,7 @@ async fn a_panic_in_a_handler_ends_the_consumer_and_loses_nothing(cluster: Clust
     let one = |order: &str| Sent { partition: Some(0), ..Sent::of(order, request_of(order)) };
     cluster.send(vec![one("fine"), one("bad")]).await;
     let handler = Arc::new(Recorder::open().answering("bad", || panic!("a broken invariant")));
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     let ended = running.end().await;
     assert!(matches!(ended, Err(ConsumerError::HandlerPanicked)), "{ended:?}");
     assert_eq!(cluster.committed().await.get(&0), Some(&1), "the order with the panic comes again");
@@ -237,7 +238,7 @@ async fn the_lag_of_a_partition_is_told() {
     let one = |order: String| Sent { partition: Some(1), ..Sent::of(&order, request_of(&order)) };
     cluster.send((0..17).map(|number| one(format!("o-{number}"))).collect()).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster.config, 64, &handler);
+    let running = run(&cluster, 64, &handler);
     running.wait_until(|_| metrics.render().contains(r#"order_payments_consumer_lag_records{partition="1"} 17"#)).await;
     handler.let_through(17);
     running.stop().await.expect("an orderly end");

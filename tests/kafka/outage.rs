@@ -10,7 +10,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use crate::contract::event_publisher as contract;
-use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS, Recorder, run, run_until};
+use crate::kafka::fakes::Recorder;
+use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS, run, run_until};
 
 /// The one broker of the cluster.
 const BROKER: i32 = 1;
@@ -71,7 +72,7 @@ async fn an_outage_is_waited_out_and_nothing_is_refused_or_said_twice() {
     publisher.take_over().await.expect("taken over");
     cluster.request(orders()).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(cluster, 8, &handler);
     handler.wait_for_calls(6).await;
 
     broker.is_up(false);
@@ -99,13 +100,12 @@ async fn an_outage_is_waited_out_and_nothing_is_refused_or_said_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_during_an_outage_ends_in_time() {
-    let broker = Breakable::start();
-    let mut config = broker.cluster.config.clone();
-    config.commit_interval = Duration::from_hours(1); // So that the stop has something to commit.
+    let mut broker = Breakable::start();
+    broker.cluster.config.commit_interval = Duration::from_hours(1); // So that the stop has something to commit.
     broker.cluster.request(orders()).await;
     let handler = Arc::new(Recorder::open());
     let drain = Duration::from_secs(1);
-    let running = run_until(&config, 8, &handler, drain);
+    let running = run_until(&broker.cluster, 8, &handler, drain);
     handler.wait_for_calls(6).await;
 
     broker.is_up(false);

@@ -10,7 +10,8 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::kafka::support::{Cluster, PARTITIONS, Recorder, Sent, request_of, run};
+use crate::kafka::fakes::Recorder;
+use crate::kafka::support::{Cluster, PARTITIONS, Sent, request_of, run};
 
 fn orders(prefix: &str, many: usize) -> Vec<String> {
     (0..many).map(|number| format!("{prefix}-{number}")).collect()
@@ -21,9 +22,9 @@ async fn a_member_that_joins_and_one_that_leaves_lose_no_record() {
     let cluster = Cluster::real().await;
     cluster.request(orders("early", 1000)).await;
     let (first, second) = (Arc::new(Recorder::open()), Arc::new(Recorder::open()));
-    let first_member = run(&cluster.config, 16, &first);
+    let first_member = run(&cluster, 16, &first);
     first.wait_for_calls(300).await;
-    let second_member = run(&cluster.config, 16, &second);
+    let second_member = run(&cluster, 16, &second);
     cluster.request(orders("middle", 1000)).await;
     second_member.wait_until(|status| status.assigned_partitions > 0).await;
     cluster.request(orders("shared", 1000)).await;
@@ -56,9 +57,9 @@ async fn what_is_in_flight_is_finished_before_its_partition_moves() {
     cluster.config.drain_timeout = Duration::from_secs(30);
     two_for_each_partition(&cluster).await;
     let (first, second) = (Arc::new(Recorder::shut()), Arc::new(Recorder::open()));
-    let first_member = run(&cluster.config, 8, &first);
+    let first_member = run(&cluster, 8, &first);
     first_member.wait_until(|status| status.held_records == 6 && status.in_flight == 3).await;
-    let second_member = run(&cluster.config, 8, &second);
+    let second_member = run(&cluster, 8, &second);
     // Partitions are leaving: what waits in them is let go, what runs is waited for.
     first_member.wait_until(|status| status.held_records < 6).await;
     assert!(second.calls().is_empty());
@@ -78,9 +79,9 @@ async fn what_ends_after_its_partition_has_moved_changes_no_position() {
     cluster.config.drain_timeout = Duration::ZERO;
     two_for_each_partition(&cluster).await;
     let (first, second) = (Arc::new(Recorder::shut()), Arc::new(Recorder::open()));
-    let first_member = run(&cluster.config, 8, &first);
+    let first_member = run(&cluster, 8, &first);
     first.wait_for_calls(3).await;
-    let second_member = run(&cluster.config, 8, &second);
+    let second_member = run(&cluster, 8, &second);
     second.wait_for_calls(2).await;
     first.let_through(6);
     cluster.wait_for_committed(6).await;
@@ -96,12 +97,12 @@ async fn a_first_start_at_the_end_skips_what_was_sent_before_it_and_nothing_else
     cluster.config.first_start = FirstStart::Latest;
     cluster.request(orders("before", 10)).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     // The start itself is committed: what comes while nobody runs is not skipped.
     cluster.wait_for_committed(10).await;
     running.stop().await.expect("an orderly end");
     cluster.request(orders("between", 10)).await;
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     cluster.wait_for_committed(20).await;
     running.stop().await.expect("an orderly end");
     let calls = handler.calls();
@@ -114,7 +115,7 @@ async fn requests_that_were_deleted_unread_end_the_consumer() {
     let one = |order: &str| Sent { partition: Some(0), ..Sent::of(order, request_of(order)) };
     cluster.send(vec![one("a")]).await;
     let handler = Arc::new(Recorder::open());
-    let running = run(&cluster.config, 8, &handler);
+    let running = run(&cluster, 8, &handler);
     cluster.wait_for_committed(1).await;
     running.stop().await.expect("an orderly end");
 
@@ -125,7 +126,7 @@ async fn requests_that_were_deleted_unread_end_the_consumer() {
     deleted.add_partition_offset(&cluster.config.request_topic, 0, Offset::Offset(3)).expect("an offset");
     admin.delete_records(&deleted, &AdminOptions::new()).await.expect("deleted");
 
-    let ended = run(&cluster.config, 8, &handler).end().await;
+    let ended = run(&cluster, 8, &handler).end().await;
     assert!(matches!(ended, Err(ConsumerError::RequestsDeleted { .. })), "{ended:?}");
     assert_eq!(handler.calls(), ["a"]);
     assert_eq!(cluster.committed().await.get(&0), Some(&1), "the position stays where it was");
@@ -135,6 +136,6 @@ async fn requests_that_were_deleted_unread_end_the_consumer() {
 async fn a_topic_that_does_not_exist_ends_the_consumer() {
     let mut cluster = Cluster::real().await;
     cluster.config.request_topic.push_str("-not");
-    let ended = run(&cluster.config, 8, &Arc::new(Recorder::open())).end().await;
+    let ended = run(&cluster, 8, &Arc::new(Recorder::open())).end().await;
     assert!(matches!(ended, Err(ConsumerError::Refused { .. })), "{ended:?}");
 }

@@ -1,18 +1,17 @@
 //! A cluster with topics of its own for every test, what is sent to it and what is read from it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use order_payments::adapters::kafka::{
-    Config, ConsumerError, DeadLetters, EmbeddedBroker, Handling, Intake, PaymentConsumer, RequestHandler,
+    Config, ConsumerError, ConsumerStatus, DeadLetters, EmbeddedBroker, Intake, PaymentConsumer, RequestHandler,
     StatusHandle, ensure_topics,
 };
 use order_payments::adapters::memory::clock::ManualClock;
+use order_payments::adapters::system::SystemClock;
 use order_payments::adapters::wire::request::DecodeOptions;
-use order_payments::domain::request::PaymentRequest;
 use order_payments::domain::timestamp::Timestamp;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -22,10 +21,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
+
+use crate::kafka::fakes::{Guard, Recorder, Shelf};
 
 /// Where the real broker is.
 const BROKERS_VARIABLE: &str = "ORDER_PAYMENTS_TEST_KAFKA_BROKERS";
@@ -39,9 +40,13 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: i32 = 3;
 
-/// A cluster and topics that no other test uses.
+/// A cluster and topics that no other test uses, and what a consumer of them stands on.
 pub(crate) struct Cluster {
     pub(crate) config: Config,
+    pub(crate) positions: Arc<Shelf>,
+    pub(crate) guard: Arc<Guard>,
+    /// Why nothing new may be read.
+    pub(crate) valve: watch::Sender<Option<String>>,
     _embedded: Option<EmbeddedBroker>,
 }
 
@@ -71,12 +76,13 @@ impl Cluster {
         let topics = [&*config.request_topic, &config.outcome_topic, &config.dead_letter_topic];
         let broker = EmbeddedBroker::start(&topics, PARTITIONS).expect("a mock cluster");
         broker.bootstrap_servers().clone_into(&mut config.brokers);
-        Self { config, _embedded: Some(broker) }
+        Self { _embedded: Some(broker), ..Self::at(config) }
     }
 
     /// A cluster that has the topics of these settings.
     pub(crate) fn at(config: Config) -> Self {
-        Self { config, _embedded: None }
+        let (positions, guard, valve) = (Arc::default(), Arc::default(), watch::channel(None).0);
+        Self { config, positions, guard, valve, _embedded: None }
     }
 
     /// The real broker, with its three topics created.
@@ -116,6 +122,7 @@ impl Cluster {
             message.key = record.key.as_deref();
             message.payload = record.value.as_deref();
             message.partition = record.partition;
+            message.timestamp = record.timestamp_ms;
             sender.send_result(message).map_err(|(problem, _)| problem).expect("queued")
         });
         for delivered in join_all(sent.collect::<Vec<_>>()).await {
@@ -202,6 +209,8 @@ pub(crate) struct Sent {
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) headers: Vec<(&'static str, Option<Vec<u8>>)>,
     pub(crate) partition: Option<i32>,
+    /// Now where there is none.
+    pub(crate) timestamp_ms: Option<i64>,
 }
 
 impl Sent {
@@ -252,63 +261,6 @@ fn read_all(brokers: &str, topic: &str) -> Vec<Found> {
     found
 }
 
-type Answer = Box<dyn Fn() -> Handling + Send + Sync>;
-
-/// A handler that notes every call, answers as it is told, and can be held up.
-pub(crate) struct Recorder {
-    calls: Mutex<Vec<String>>,
-    count: watch::Sender<usize>,
-    answers: HashMap<String, Answer>,
-    gate: Semaphore,
-}
-
-impl Recorder {
-    pub(crate) fn open() -> Self {
-        Self::with_places(Semaphore::MAX_PERMITS)
-    }
-
-    /// Every handling waits until `let_through` lets it.
-    pub(crate) fn shut() -> Self {
-        Self::with_places(0)
-    }
-
-    fn with_places(places: usize) -> Self {
-        let gate = Semaphore::new(places);
-        Self { calls: Mutex::default(), count: watch::channel(0).0, answers: HashMap::new(), gate }
-    }
-
-    pub(crate) fn answering(mut self, order: &str, answer: impl Fn() -> Handling + Send + Sync + 'static) -> Self {
-        self.answers.insert(order.to_owned(), Box::new(answer));
-        self
-    }
-
-    pub(crate) fn let_through(&self, many: usize) {
-        self.gate.add_permits(many);
-    }
-
-    pub(crate) fn calls(&self) -> Vec<String> {
-        self.calls.lock().expect("no one panics while holding it").clone()
-    }
-
-    /// Waits until there were that many calls.
-    pub(crate) async fn wait_for_calls(&self, many: usize) {
-        let mut count = self.count.subscribe();
-        let reached = tokio::time::timeout(DEADLINE, count.wait_for(|count| *count >= many)).await;
-        assert!(reached.is_ok(), "{} calls, not {many}", self.calls().len());
-    }
-}
-
-#[async_trait]
-impl RequestHandler for Recorder {
-    async fn handle(&self, request: PaymentRequest) -> Handling {
-        let order = request.order.id().to_string();
-        self.calls.lock().expect("no one panics while holding it").push(order.clone());
-        self.count.send_modify(|count| *count += 1);
-        self.gate.acquire().await.expect("never closed").forget();
-        self.answers.get(&order).map_or(Handling::Done, |answer| answer())
-    }
-}
-
 /// A consumer that runs beside the test.
 pub(crate) struct Running {
     pub(crate) status: StatusHandle,
@@ -322,17 +274,29 @@ pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_micros(1_767_323_045_000_000)))
 }
 
+/// What a consumer of this cluster is given.
+pub(crate) fn intake(cluster: &Cluster, max_in_flight: usize) -> Intake {
+    Intake {
+        max_in_flight,
+        decode: DecodeOptions::default(),
+        clock: Arc::new(SystemClock),
+        valve: cluster.valve.subscribe(),
+        positions: Arc::clone(&cluster.positions) as _,
+        restore_guard: Arc::clone(&cluster.guard) as _,
+    }
+}
+
 /// Starts a consumer with this handler.
-pub(crate) fn run(config: &Config, max_in_flight: usize, handler: &Arc<Recorder>) -> Running {
-    run_until(config, max_in_flight, handler, Duration::from_secs(20))
+pub(crate) fn run(cluster: &Cluster, max_in_flight: usize, handler: &Arc<Recorder>) -> Running {
+    run_until(cluster, max_in_flight, handler, Duration::from_secs(20))
 }
 
 /// Starts a consumer with this handler that drains for at most `drain` at its end.
-pub(crate) fn run_until(config: &Config, max_in_flight: usize, handler: &Arc<Recorder>, drain: Duration) -> Running {
-    let dead_letters = Arc::new(DeadLetters::new(config, clock()).expect("a producer"));
-    let intake = Intake { max_in_flight, decode: DecodeOptions::default() };
+pub(crate) fn run_until(cluster: &Cluster, max_in_flight: usize, handler: &Arc<Recorder>, drain: Duration) -> Running {
+    let dead_letters = Arc::new(DeadLetters::new(&cluster.config, clock()).expect("a producer"));
     let handler: Arc<dyn RequestHandler> = Arc::clone(handler) as _;
-    let consumer = PaymentConsumer::start(config, intake, handler, dead_letters).expect("a consumer");
+    let intake = intake(cluster, max_in_flight);
+    let consumer = PaymentConsumer::start(&cluster.config, intake, handler, dead_letters).expect("a consumer");
     let (status, shutdown) = (consumer.status(), CancellationToken::new());
     let running = consumer.run(shutdown.clone(), drain);
     let ended = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(running));
@@ -345,7 +309,7 @@ impl Running {
         self.wait_until(|status| status.assigned_partitions == many).await;
     }
 
-    pub(crate) async fn wait_until(&self, reached: impl Fn(order_payments::adapters::kafka::ConsumerStatus) -> bool) {
+    pub(crate) async fn wait_until(&self, mut reached: impl FnMut(ConsumerStatus) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         while !reached(self.status.now()) {

@@ -1,12 +1,12 @@
 //! What is found wrong with a cluster before anything is read, and how it is told.
 
 use order_payments::adapters::kafka::{
-    Config, DeadLetters, Intake, KafkaEventPublisher, PaymentConsumer, SetupError, ensure_topics,
+    Config, DeadLetters, KafkaEventPublisher, PaymentConsumer, SetupError, ensure_topics,
 };
-use order_payments::adapters::wire::request::DecodeOptions;
 use std::sync::Arc;
 
-use crate::kafka::support::{Cluster, Recorder, clock};
+use crate::kafka::fakes::Recorder;
+use crate::kafka::support::{Cluster, clock, intake};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_topics_are_created_once_and_only_those_that_may_be() {
@@ -60,7 +60,7 @@ async fn a_setting_that_correctness_rests_on_is_refused_by_name() {
 async fn a_consumer_that_never_runs_ends_with_its_owner() {
     let cluster = Cluster::embedded();
     let dead_letters = Arc::new(DeadLetters::new(&cluster.config, clock()).expect("a producer"));
-    let intake = Intake { max_in_flight: 1, decode: DecodeOptions::default() };
+    let intake = intake(&cluster, 1);
     let handler = Arc::new(Recorder::open());
     let weak = Arc::downgrade(&handler);
     let consumer = PaymentConsumer::start(&cluster.config, intake, handler, dead_letters).expect("a consumer");

@@ -35,6 +35,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    pub(crate) fn of(record: &impl Message) -> Self {
+        let headers = record.headers().map_or_else(Vec::new, |headers| {
+            headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+        });
+        Self { key: text(record.key()), value: record.payload().map(<[u8]>::to_vec), headers }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -43,7 +50,11 @@ impl Seen {
 impl Topics {
     /// New, empty topics; the service creates those that it may.
     pub(crate) async fn create() -> Self {
-        let brokers = required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS");
+        Self::create_at(required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS")).await
+    }
+
+    /// The same on another broker.
+    pub(crate) async fn create_at(brokers: String) -> Self {
         let name = unique("flow");
         let topics = Self {
             brokers,
@@ -51,14 +62,20 @@ impl Topics {
             outcomes: format!("{name}.outcomes"),
             dead_letters: format!("{name}.requested.dlq"),
         };
-        let admin: AdminClient<DefaultClientContext> = topics.client().create().expect("a lawful configuration");
-        let topic = NewTopic::new(&topics.requests, PARTITIONS, TopicReplication::Fixed(1));
-        let created = admin.create_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
-        assert!(created.iter().all(Result::is_ok), "{created:?}");
+        topics.create_topic(&topics.requests).await;
         topics
     }
 
-    fn client(&self) -> ClientConfig {
+    /// Creates a topic that the service would create as well, for whoever reads it before.
+    pub(crate) async fn create_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a lawful configuration");
+        let topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
+        let created = admin.create_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
+        assert!(created.iter().all(Result::is_ok), "{created:?}");
+    }
+
+    /// A client of this broker, as yet without a purpose.
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("allow.auto.create.topics", "false");
         config
@@ -75,12 +92,7 @@ impl Topics {
             .expect("a lawful configuration");
         let mut deliveries = Vec::new();
         for (key, value) in records {
-            let headers = OwnedHeaders::new()
-                .insert(Header { key: "ce_specversion", value: Some("1.0") })
-                .insert(Header { key: "ce_id", value: Some(&unique("request")) })
-                .insert(Header { key: "ce_type", value: Some("payment-requested") })
-                .insert(Header { key: "content-type", value: Some("application/json") });
-            let mut record = FutureRecord::to(&self.requests).key(key).headers(headers);
+            let mut record = FutureRecord::to(&self.requests).key(key).headers(request_headers());
             record.payload = value.as_ref();
             deliveries.push(producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room"));
         }
@@ -99,19 +111,13 @@ impl Topics {
             .set("enable.auto.commit", "false")
             .create()
             .expect("a lawful configuration");
-        let positions = Self::all_partitions(&consumer, topic, Offset::Beginning);
+        let positions = all_partitions(&consumer, topic, Offset::Beginning);
         consumer.assign(&positions).expect("partitions can be assigned");
         let (mut open, mut seen, deadline) = (positions.count(), Vec::new(), Instant::now() + PATIENCE);
         while open > 0 {
             assert!(Instant::now() < deadline, "the end of {topic} was not reached within {PATIENCE:?}");
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(record)) => seen.push(Seen {
-                    key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
-                    value: record.payload().map(<[u8]>::to_vec),
-                    headers: record.headers().map_or_else(Vec::new, |headers| {
-                        headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
-                    }),
-                }),
+                Some(Ok(record)) => seen.push(Seen::of(&record)),
                 Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
                 Some(Err(error)) => panic!("{topic} cannot be read: {error}"),
                 None => {}
@@ -123,14 +129,25 @@ impl Topics {
     /// Sets a group without members back to the start of the request topic.
     pub(crate) fn rewind(&self, group: &str) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
-        let start = Self::all_partitions(&consumer, &self.requests, Offset::Offset(0));
+        let start = all_partitions(&consumer, &self.requests, Offset::Offset(0));
         consumer.commit(&start, CommitMode::Sync).expect("the group has no members");
+    }
+
+    /// Records on a topic that only grows, those of transactions not included.
+    pub(crate) fn count(&self, topic: &str) -> i64 {
+        let consumer: BaseConsumer =
+            self.client().set("group.id", unique("reader")).create().expect("a lawful configuration");
+        let partitions = all_partitions(&consumer, topic, Offset::Beginning);
+        let ends = partitions.elements().into_iter().map(|partition| {
+            consumer.fetch_watermarks(topic, partition.partition(), PATIENCE).expect("the broker answers").1
+        });
+        ends.sum()
     }
 
     /// Records of the request topic that the group has not committed yet.
     pub(crate) fn lag(&self, group: &str) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
-        let wanted = Self::all_partitions(&consumer, &self.requests, Offset::Invalid);
+        let wanted = all_partitions(&consumer, &self.requests, Offset::Invalid);
         let committed = consumer.committed_offsets(wanted, PATIENCE).expect("the broker answers");
         let behind = committed.elements().into_iter().map(|partition| {
             let marks = consumer.fetch_watermarks(&self.requests, partition.partition(), PATIENCE);
@@ -139,15 +156,25 @@ impl Topics {
         });
         behind.sum()
     }
+}
 
-    fn all_partitions(consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
-        let mut partitions = TopicPartitionList::new();
-        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
-            partitions.add_partition_offset(topic, partition.id(), offset).expect("a lawful offset");
-        }
-        partitions
+/// The headers of a request, with an id of its own.
+pub(crate) fn request_headers() -> OwnedHeaders {
+    OwnedHeaders::new()
+        .insert(Header { key: "ce_specversion", value: Some("1.0") })
+        .insert(Header { key: "ce_id", value: Some(&unique("request")) })
+        .insert(Header { key: "ce_type", value: Some("payment-requested") })
+        .insert(Header { key: "content-type", value: Some("application/json") })
+}
+
+/// Every partition of a topic, at this offset.
+pub(crate) fn all_partitions(consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let mut partitions = TopicPartitionList::new();
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
+        partitions.add_partition_offset(topic, partition.id(), offset).expect("a lawful offset");
     }
+    partitions
 }
 
 fn text(value: Option<&[u8]>) -> String {

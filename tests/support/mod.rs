@@ -2,6 +2,7 @@
 
 pub(crate) mod kafka;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod service;
 
 use std::time::{Duration, Instant};

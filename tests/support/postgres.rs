@@ -1,8 +1,11 @@
 //! The real PostgreSQL: a database of a test's own, read with plain SQL.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use sqlx::{Connection, Executor, PgConnection, Row};
+use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::support::{required_variable, unique};
 
@@ -12,16 +15,52 @@ pub(crate) struct Database {
     pub(crate) url: String,
 }
 
+/// A backup of a database.
+pub(crate) struct Backup {
+    folder: TempDir,
+}
+
+impl Backup {
+    /// A new database with what the backup holds.
+    pub(crate) async fn restore(&self) -> Database {
+        let database = Database::create().await;
+        let file = self.folder.path().join("backup.sql");
+        run("psql", &["--quiet", "--set", "ON_ERROR_STOP=1", "--file", path(&file), &database.url]).await;
+        database
+    }
+}
+
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a path of plain text")
+}
+
+/// Runs a program of PostgreSQL's to its good end.
+async fn run(program: &str, arguments: &[&str]) {
+    let ended = Command::new(program).args(arguments).output().await.expect("PostgreSQL's programs are installed");
+    assert!(ended.status.success(), "{program}: {}", String::from_utf8_lossy(&ended.stderr));
+}
+
 impl Database {
     /// A new, empty database.
     pub(crate) async fn create() -> Self {
-        let maintenance = required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL");
+        Self::create_at(&required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL")).await
+    }
+
+    /// The same on another server.
+    pub(crate) async fn create_at(maintenance: &str) -> Self {
         let name = unique("flow").replace('-', "_");
-        let mut connection = PgConnection::connect(&maintenance).await.expect("PostgreSQL answers");
+        let mut connection = PgConnection::connect(maintenance).await.expect("PostgreSQL answers");
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         connection.execute(create).await.expect("the role may create databases");
-        let mut url = url::Url::parse(&maintenance).expect("a url");
+        let mut url = url::Url::parse(maintenance).expect("a url");
         url.set_path(&name);
+        Self { url: url.into() }
+    }
+
+    /// The same database at another port of this machine: behind a proxy.
+    pub(crate) fn behind(&self, port: u16) -> Self {
+        let mut url = url::Url::parse(&self.url).expect("a url");
+        url.set_port(Some(port)).expect("a url with a host");
         Self { url: url.into() }
     }
 
@@ -30,6 +69,21 @@ impl Database {
         let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
         let rows = sqlx::query("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&mut connection).await;
         rows.expect("the table is there").iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// How many payments wait for a person.
+    pub(crate) async fn under_review(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+        let count = sqlx::query("SELECT count(*) FROM payments WHERE state = 'REVIEW'").fetch_one(&mut connection);
+        count.await.expect("the table is there").get(0)
+    }
+
+    /// A real backup of it as it is now, taken while it is used.
+    pub(crate) async fn dump(&self) -> Backup {
+        let folder = TempDir::new().expect("a folder for the backup");
+        let file = folder.path().join("backup.sql");
+        run("pg_dump", &["--no-owner", "--file", path(&file), &self.url]).await;
+        Backup { folder }
     }
 
     /// How many orders are PAID or FAILED.

@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) gateway_url: String,
     pub(crate) group: String,
     pub(crate) charge_flow: &'static str,
+    /// Further settings, by their names in the environment without the prefix.
+    pub(crate) further: Vec<(&'static str, String)>,
 }
 
 /// A running instance, and the file that holds its log.
@@ -31,7 +33,8 @@ pub(crate) struct Service {
 }
 
 impl Setup {
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments, and its settings in the environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_order-payments"));
         let settings = [
             ("KAFKA__BROKERS", self.topics.brokers.as_str()),
@@ -39,8 +42,6 @@ impl Setup {
             ("KAFKA__REQUEST_TOPIC", &self.topics.requests),
             ("KAFKA__OUTCOME_TOPIC", &self.topics.outcomes),
             ("KAFKA__DEAD_LETTER_TOPIC", &self.topics.dead_letters),
-            // A killed member's partitions are free again after this long; the default is ten seconds.
-            ("KAFKA__SESSION_TIMEOUT_MS", "6000"),
             ("DATABASE__URL", &self.database.url),
             ("GATEWAY__CHARGE_FLOW", self.charge_flow),
             ("GATEWAY__REQUESTS_PER_SECOND", "0"),
@@ -48,7 +49,11 @@ impl Setup {
             ("GATEWAY__STRIPE__API_KEY", "sk_test_canary"),
             ("HTTP__LISTEN", "127.0.0.1:0"),
         ];
-        command.args(arguments).envs(settings.map(|(name, value)| (format!("ORDER_PAYMENTS__{name}"), value)));
+        let further = self.further.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in settings.into_iter().chain(further) {
+            command.env(format!("ORDER_PAYMENTS__{name}"), value);
+        }
+        command.args(arguments);
         command.env("RUST_LOG", "info").stdout(Stdio::null()).kill_on_drop(true);
         command
     }

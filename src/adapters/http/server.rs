@@ -1,4 +1,5 @@
-//! Serves `/livez`, `/readyz` and `/metrics`. Reads the service's state; never changes it.
+//! Serves `/livez`, `/readyz` and `/metrics`, which read the service's state and never change it, and the
+//! webhooks where somebody takes them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::adapters::http::webhooks::{self, WebhookReceiver};
 
 /// What the service says of itself.
 pub trait Vitals: Send + Sync {
@@ -44,6 +47,7 @@ struct Report {
 pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
+    webhooks: Router,
 }
 
 impl HttpServer {
@@ -54,7 +58,13 @@ impl HttpServer {
     pub async fn bind(listen: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, webhooks: Router::new() })
+    }
+
+    /// Takes webhooks for this receiver, too.
+    #[must_use]
+    pub fn with_webhooks(self, receiver: Arc<dyn WebhookReceiver>) -> Self {
+        Self { webhooks: webhooks::routes(receiver), ..self }
     }
 
     /// Where the server listens.
@@ -71,7 +81,8 @@ impl HttpServer {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
-            .with_state(vitals);
+            .with_state(vitals)
+            .merge(self.webhooks);
         axum::serve(self.listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
     }
 }

@@ -13,17 +13,23 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::kafka::books::Books;
 use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::group::GroupContext;
-use crate::adapters::kafka::lanes::{Lanes, RequestHandler, Workshop};
-use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Limits, Poller};
+use crate::adapters::kafka::lanes::{Lanes, RequestHandler};
+use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Limits, Poller, Wires};
+use crate::adapters::kafka::positions::Scout;
+use crate::adapters::kafka::restore::RestoreGuard;
 use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::workshop::Workshop;
 use crate::adapters::wire::request::DecodeOptions;
+use crate::ports::clock::Clock;
+use crate::ports::position_repository::PositionRepository;
 
 /// How long leaving the group may take, after positions were committed. librdkafka may hang there.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,17 +51,27 @@ pub struct PaymentConsumer {
     status: StatusHandle,
 }
 
-/// What is handled at once, and how requests are read.
-#[derive(Clone, Debug)]
+/// What is handled at once, how requests are read, and what has a say in it.
+#[derive(Clone)]
 pub struct Intake {
     /// Orders that are handled at the same time, 1 to 100000.
     pub max_in_flight: usize,
     /// What is assumed where a request says nothing.
     pub decode: DecodeOptions,
+    /// Tells how old a request is.
+    pub clock: Arc<dyn Clock>,
+    /// Why nothing new may be read now; `None` while it may. What is held goes on. Stays as it was last
+    /// where its sender is dropped.
+    pub valve: watch::Receiver<Option<String>>,
+    /// How far partitions were handled, as the database knows it: stored before every commit.
+    pub positions: Arc<dyn PositionRepository>,
+    /// What has to happen before a record is handled that a restored database has forgotten.
+    pub restore_guard: Arc<dyn RestoreGuard>,
 }
 
 impl PaymentConsumer {
-    /// Joins the group and starts to read, on a thread of its own. Nothing is handled before `run`.
+    /// Joins the group and starts to read, on a thread of its own. Nothing is handled before `run`. To be
+    /// called on the runtime that the database's connections live on.
     ///
     /// # Errors
     /// [`SetupError`] where the client refuses its settings; nothing was read.
@@ -75,8 +91,15 @@ impl PaymentConsumer {
         let (end, ended) = oneshot::channel();
         let (close, closed) = oneshot::channel();
         let no_thread = |problem: std::io::Error| SetupError::Settings(problem.to_string());
-        let poller = Poller::new(config.clone(), consumer, limits, hand_over, stopped, status.clone());
-        let poller = poller.map_err(no_thread)?;
+        let scout = Scout {
+            config: config.clone(),
+            consumer: Arc::new(consumer),
+            books: Books::new(config, intake.positions),
+            guard: intake.restore_guard,
+            status: status.clone(),
+        };
+        let wires = Wires { hand_over, stopped, valve: intake.valve };
+        let poller = Poller::new(scout, limits, wires).map_err(no_thread)?;
         let poll = move || {
             let (result, consumer) = poller.run();
             let _no_one_waits_any_more = end.send(result);
@@ -86,7 +109,7 @@ impl PaymentConsumer {
         };
         let spawned = thread::Builder::new().name("kafka-poll".to_owned()).spawn(poll);
         spawned.map_err(no_thread)?;
-        let workshop = Workshop::new(intake.decode, handler, dead_letters, status.clone());
+        let workshop = Workshop::new(intake.decode, intake.clock, handler, dead_letters, status.clone());
         let lanes = Lanes::new(workshop, intake.max_in_flight, status.clone());
         Ok(Self { handed, lanes, stop, ended, closed, status })
     }

@@ -16,7 +16,8 @@ use crate::adapters::wire::outcome::rfc3339;
 use crate::adapters::wire::rejection::Rejection;
 use crate::ports::clock::Clock;
 
-const FIRST_FAILED_AT: &str = "order-payments-first-failed-at";
+/// When the record was refused for the first time, RFC 3339. It stays with the record when that is sent again.
+pub(crate) const FIRST_FAILED_AT: &str = "order-payments-first-failed-at";
 const REDRIVES: &str = "order-payments-redrives";
 
 /// The headers of ours, all of them; those with a dot are Kafka's own names (KIP-1191).

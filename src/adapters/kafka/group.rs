@@ -46,24 +46,28 @@ impl GroupContext {
     }
 }
 
-/// Gives partitions back to the group, in the way of its protocol.
+/// Gives partitions back to the group, in the way of its protocol: those of them that the client was given.
 pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
     use rdkafka::consumer::RebalanceProtocol::Cooperative;
 
-    match consumer.rebalance_protocol() {
-        Cooperative => consumer.incremental_unassign(partitions),
-        _ => consumer.unassign(),
+    if !matches!(consumer.rebalance_protocol(), Cooperative) {
+        return consumer.unassign();
     }
+    // It refuses all of them where it was not given one, as one that still waits for its position.
+    let (assigned, mut leaving) = (consumer.assignment()?, TopicPartitionList::new());
+    for element in partitions.elements() {
+        if assigned.find_partition(element.topic(), element.partition()).is_some() {
+            leaving.add_partition(element.topic(), element.partition());
+        }
+    }
+    consumer.incremental_unassign(&leaving)
 }
 
-/// Takes partitions, in the way of the group's protocol.
+/// Adds partitions to those that the client reads. The first answer to the group's assignment is what it
+/// waits for; more may be added at any time.
 pub(crate) fn accept(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    use rdkafka::consumer::RebalanceProtocol::Cooperative;
-
-    match consumer.rebalance_protocol() {
-        Cooperative => consumer.incremental_assign(partitions),
-        _ => consumer.assign(partitions),
-    }
+    // The group's protocol is cooperative: no other is offered, see `Config::consumer_config`.
+    consumer.incremental_assign(partitions)
 }
 
 impl ClientContext for GroupContext {

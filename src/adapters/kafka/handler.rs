@@ -82,7 +82,8 @@ fn refuse(reason: RejectionReason, error: &ProcessError) -> Handling {
     Handling::DeadLetter(Rejection::process(reason, error.to_string()))
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// An error and what it came from, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

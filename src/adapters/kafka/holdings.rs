@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::kafka::committer::{Progress, Reached};
 use crate::adapters::kafka::offsets::OffsetTracker;
-use crate::adapters::kafka::positions::Start;
 use crate::adapters::kafka::record::{Completion, Lease, Record};
+use crate::adapters::kafka::starts::Start;
 
 /// The partitions that are ours, and everything that is held.
 #[derive(Debug)]
@@ -29,8 +30,11 @@ struct Held {
     offsets: OffsetTracker,
     /// Records that are out: handed over and not let go.
     records_out: usize,
-    /// The position that the group has; `None` where it has none yet.
+    /// The position that the group has; `None` where it has none yet. It is never taken back: while the group
+    /// is ahead, what is handled again has moved only the database's.
     committed: Option<i64>,
+    /// The position that the database has; `None` where it has none yet.
+    stored: Option<i64>,
 }
 
 impl Holdings {
@@ -52,11 +56,11 @@ impl Holdings {
     pub(crate) fn take(&mut self, starts: &[Start]) {
         self.generation += 1;
         for start in starts {
-            let (partition, revoked) = (start.partition, CancellationToken::new());
-            let lease = Arc::new(Lease { partition, generation: self.generation, revoked });
+            let Start { partition, committed, stored, horizon, .. } = *start;
+            let revoked = CancellationToken::new();
+            let lease = Arc::new(Lease { partition, generation: self.generation, horizon, revoked });
             let offsets = OffsetTracker::starting_at(start.offset);
-            let committed = start.is_committed.then_some(start.offset);
-            self.partitions.insert(partition, Held { lease, offsets, records_out: 0, committed });
+            self.partitions.insert(partition, Held { lease, offsets, records_out: 0, committed, stored });
         }
     }
 
@@ -113,9 +117,24 @@ impl Holdings {
         self.list(|held| wanted.contains(&held.lease.partition))
     }
 
-    /// Those of these partitions whose watermark the group does not have yet.
-    pub(crate) fn uncommitted(&self, wanted: &[i32]) -> TopicPartitionList {
-        self.list(|held| wanted.contains(&held.lease.partition) && held.committed != Some(held.offsets.watermark()))
+    /// What the database or the group does not know yet of these partitions.
+    pub(crate) fn progress(&self, wanted: &[i32]) -> Progress {
+        let is_wanted = |held: &Held| wanted.contains(&held.lease.partition);
+        let is_uncommitted = |held: &Held| held.committed < Some(held.offsets.watermark());
+        let is_unstored = |held: &Held| held.stored < Some(held.offsets.watermark());
+        let for_group = self.list(|held| is_wanted(held) && is_uncommitted(held));
+        let moved = self.partitions.values();
+        let moved = moved.filter(|held| is_wanted(held) && (is_uncommitted(held) || is_unstored(held)));
+        Progress { reached: moved.map(Held::reached).collect(), for_group }
+    }
+
+    /// Notes the positions that the database has now.
+    pub(crate) fn note_stored(&mut self, reached: &[Reached]) {
+        for reached in reached {
+            if let Some(held) = self.partitions.get_mut(&reached.partition) {
+                held.stored = held.stored.max(Some(reached.next_offset));
+            }
+        }
     }
 
     /// Notes the positions that the group has now; one that was refused stays to be committed.
@@ -123,7 +142,7 @@ impl Holdings {
         for element in list.elements().iter().filter(|element| element.error().is_ok()) {
             let held = self.partitions.get_mut(&element.partition());
             if let (Some(held), Offset::Offset(offset)) = (held, element.offset()) {
-                held.committed = Some(offset);
+                held.committed = held.committed.max(Some(offset));
             }
         }
     }
@@ -139,6 +158,13 @@ impl Holdings {
     }
 }
 
+impl Held {
+    fn reached(&self) -> Reached {
+        let Lease { partition, horizon, .. } = *self.lease;
+        Reached { partition, next_offset: self.offsets.watermark(), horizon, stored: self.stored }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -148,7 +174,8 @@ mod tests {
     use super::*;
 
     fn start(partition: i32, offset: i64) -> Start {
-        Start { partition, offset, is_committed: true }
+        let known = Some(offset);
+        Start { partition, offset, committed: known, stored: known, horizon: 0, is_restored: false }
     }
 
     fn completion(lease: &Arc<Lease>, offset: i64) -> Completion {
@@ -156,7 +183,7 @@ mod tests {
     }
 
     fn watermark(holdings: &Holdings) -> Option<Offset> {
-        holdings.uncommitted(&[7]).elements().first().map(TopicPartitionListElem::offset)
+        holdings.progress(&[7]).for_group.elements().first().map(TopicPartitionListElem::offset)
     }
 
     #[test]
@@ -178,5 +205,27 @@ mod tests {
         holdings.count_off(&completion(&new, 5));
         assert_eq!(watermark(&holdings), Some(Offset::Offset(6)));
         drop((record, completed));
+    }
+    #[test]
+    fn what_is_handled_again_moves_the_database_and_not_the_group() {
+        let mut holdings = Holdings::of("t");
+        let (completions, _completed) = mpsc::channel();
+        let again = Start { committed: Some(7), horizon: 7, is_restored: true, ..start(7, 5) };
+        holdings.take(&[again]);
+        let lease = holdings.lease(7).expect("ours");
+        let mut handle = |offset| {
+            assert!(holdings.count(&Record::empty(&lease, offset, &completions)));
+            holdings.count_off(&completion(&lease, offset));
+            let progress = holdings.progress(&[7]);
+            holdings.note_stored(&progress.reached);
+            holdings.note_committed(&progress.for_group);
+            let offset = progress.for_group.elements().first().map(TopicPartitionListElem::offset);
+            (progress.reached, offset)
+        };
+        let reached = |next_offset, stored| Reached { partition: 7, next_offset, horizon: 7, stored: Some(stored) };
+        assert_eq!(handle(5), (vec![reached(6, 5)], None));
+        assert_eq!(handle(6), (vec![reached(7, 6)], None));
+        assert_eq!(handle(7), (vec![reached(8, 7)], Some(Offset::Offset(8))));
+        assert_eq!(holdings.progress(&[7]).reached, []);
     }
 }

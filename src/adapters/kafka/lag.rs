@@ -47,13 +47,14 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
-    use crate::adapters::kafka::positions::Start;
+    use crate::adapters::kafka::starts::Start;
 
     #[test]
     fn the_lag_is_what_is_not_done_and_ends_with_the_partition() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let mut holdings = Holdings::of("requests");
-        holdings.take(&[Start { partition: 2, offset: 5, is_committed: true }]);
+        let (committed, stored) = (Some(5), Some(5));
+        holdings.take(&[Start { partition: 2, offset: 5, committed, stored, horizon: 0, is_restored: false }]);
         let ends = [End { partition: 2, offset: 12 }, End { partition: 3, offset: 9 }];
         metrics::with_local_recorder(&recorder, || tell(&ends, &holdings));
         let shown = recorder.handle().render();

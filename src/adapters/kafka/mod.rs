@@ -6,7 +6,10 @@
 //!      └── offset tracker ◄──────────── completions ◄─────────────────┘
 //! ```
 
+mod age;
+mod arrivals;
 mod backoff;
+mod books;
 pub mod client;
 mod committer;
 pub mod config;
@@ -26,10 +29,13 @@ pub mod publisher;
 pub mod reader;
 mod record;
 pub mod requests;
+pub mod restore;
+mod starts;
 pub mod status;
 mod tail;
 mod threads;
 pub mod topics;
+mod workshop;
 
 pub use client::SetupError;
 pub use config::{Config, FirstStart};
@@ -38,5 +44,6 @@ pub use dead_letter::DeadLetters;
 pub use embedded::EmbeddedBroker;
 pub use lanes::{Handling, RequestHandler};
 pub use publisher::KafkaEventPublisher;
+pub use restore::RestoreGuard;
 pub use status::{ConsumerStatus, StatusHandle};
 pub use topics::ensure_topics;

@@ -1,7 +1,9 @@
-//! The thread that owns the consumer. Polls at least every 100 ms, hands records over, commits what is
+//! The thread that owns the consumer. Polls at least every 100 ms, hands records over, has committed what is
 //! done. Never waits for anything but Kafka and completions, and never longer than it says.
 
+mod arriving;
 mod leaving;
+mod room;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -9,18 +11,20 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use crate::adapters::kafka::arrivals::Arrivals;
 use crate::adapters::kafka::client::MAX_POLL_INTERVAL;
 use crate::adapters::kafka::committer::Committer;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
-use crate::adapters::kafka::group::{GroupContext, Rebalance, accept};
+use crate::adapters::kafka::group::{GroupContext, Rebalance};
 use crate::adapters::kafka::holdings::Holdings;
+use crate::adapters::kafka::lag;
+use crate::adapters::kafka::poller::room::Valve;
+use crate::adapters::kafka::positions::Scout;
 use crate::adapters::kafka::record::{Completion, Record};
 use crate::adapters::kafka::status::StatusHandle;
-use crate::adapters::kafka::{lag, positions};
 
 /// The longest wait for a record or a completion: half of what the rule of 100 ms allows.
 const TICK: Duration = Duration::from_millis(50);
@@ -51,11 +55,22 @@ impl Limits {
     }
 }
 
+/// How the poll thread and the task that handles records speak to each other.
+pub(crate) struct Wires {
+    pub(crate) hand_over: mpsc::Sender<Handed>,
+    /// Tells until when everything is to be finished.
+    pub(crate) stopped: Receiver<Instant>,
+    /// Tells why intake is closed, while it is.
+    pub(crate) valve: watch::Receiver<Option<String>>,
+}
+
 pub(crate) struct Poller {
     config: Config,
     consumer: Arc<GroupConsumer>,
     committer: Committer,
+    arrivals: Arrivals,
     limits: Limits,
+    valve: Valve,
     hand_over: mpsc::Sender<Handed>,
     completed: Receiver<Completion>,
     completions: Sender<Completion>,
@@ -73,30 +88,25 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    pub(crate) fn new(
-        config: Config,
-        consumer: GroupConsumer,
-        limits: Limits,
-        hand_over: mpsc::Sender<Handed>,
-        stopped: Receiver<Instant>,
-        status: StatusHandle,
-    ) -> std::io::Result<Self> {
-        let consumer = Arc::new(consumer);
+    /// The consumer that `scout` looks up positions for, read as the wires say.
+    pub(crate) fn new(scout: Scout, limits: Limits, wires: Wires) -> std::io::Result<Self> {
+        let (config, consumer, status) = (scout.config.clone(), Arc::clone(&scout.consumer), scout.status.clone());
         let (completions, completed) = channel();
         let now = Instant::now();
-        let holdings = Holdings::of(&config.request_topic);
         Ok(Self {
+            committer: Committer::start(Arc::clone(&consumer), scout.books.clone())?,
+            arrivals: Arrivals::start(scout)?,
+            holdings: Holdings::of(&config.request_topic),
             config,
-            committer: Committer::start(Arc::clone(&consumer))?,
             consumer,
             limits,
-            hand_over,
+            valve: Valve::new(wires.valve, status.clone()),
+            hand_over: wires.hand_over,
             completed,
             completions,
-            stopped,
+            stopped: wires.stopped,
             stop_at: None,
             status,
-            holdings,
             is_paused: false,
             last_poll: now,
             last_commit: now,
@@ -112,6 +122,7 @@ impl Poller {
         self.stop_at = Some(deadline);
         let drained = self.stop(deadline);
         self.consumer.context().close();
+        self.arrivals.end();
         self.committer.end();
         (result.and(drained), self.consumer)
     }
@@ -126,38 +137,6 @@ impl Poller {
                 self.commit(&self.holdings.partitions());
             }
         }
-        Ok(())
-    }
-
-    /// Waits for completions while too much is held, and pauses where that does not help at once.
-    /// Says how long the next poll may wait.
-    ///
-    /// A pause throws away what was fetched, so it is rare: only after a whole tick without room, and
-    /// until half of what is allowed is free.
-    fn make_room(&mut self) -> Result<Duration, ConsumerError> {
-        if !self.is_paused && self.is_within(1) {
-            return Ok(TICK);
-        }
-        self.take_completions(TICK);
-        match (self.is_paused, self.is_within(1), self.is_within(2)) {
-            (true, _, true) => self.set_paused(false)?,
-            (false, false, _) => self.set_paused(true)?,
-            _ => {}
-        }
-        Ok(Duration::ZERO)
-    }
-
-    /// Whether what is held is less than this fraction of what is allowed.
-    fn is_within(&self, fraction: usize) -> bool {
-        self.holdings.records < self.limits.max_records / fraction
-            && self.holdings.bytes < self.limits.max_bytes / fraction
-    }
-
-    fn set_paused(&mut self, pause: bool) -> Result<(), ConsumerError> {
-        let ours = self.holdings.at_watermarks(&self.holdings.partitions());
-        let changed = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&ours) };
-        changed.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-        self.is_paused = pause;
         Ok(())
     }
 
@@ -191,6 +170,7 @@ impl Poller {
                 Rebalance::Revoke(list) => self.revoke(&list)?,
             }
         }
+        self.read_arrived()?;
         lag::tell(&self.consumer.context().take_ends(), &self.holdings);
         self.report();
         end.map_or(Ok(()), Err)
@@ -199,7 +179,8 @@ impl Poller {
     /// Says that this thread lives, and what it holds.
     fn report(&self) {
         let held = &self.holdings;
-        self.status.polled(held.partition_count(), held.records, held.bytes, self.is_paused);
+        self.status.holds(held.partition_count(), held.records, held.bytes);
+        self.status.polled(self.arrivals.count(), self.is_paused);
     }
 
     /// Copies a message where its partition is ours.
@@ -223,29 +204,6 @@ impl Poller {
             self.holdings.count_off(&completion);
             next = self.completed.try_recv().ok();
         }
-    }
-
-    fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
-        self.suspect_until = None;
-        let (stop_at, stopped, status) = (&mut self.stop_at, &self.stopped, &self.status);
-        let starts = positions::look_up(&self.consumer, &self.config, partitions, || {
-            status.lives();
-            !is_stopped(stop_at, stopped)
-        })?;
-        let mut list = TopicPartitionList::with_capacity(starts.len());
-        for start in &starts {
-            let topic = &self.config.request_topic;
-            let added = list.add_partition_offset(topic, start.partition, Offset::Offset(start.offset));
-            added.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-        }
-        self.holdings.take(&starts);
-        let accepted = accept(&self.consumer, &list);
-        accepted.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-        if self.is_paused {
-            self.set_paused(true)?;
-        }
-        tracing::info!("{} partitions of {:?} are ours now", starts.len(), self.config.request_topic);
-        Ok(())
     }
 }
 

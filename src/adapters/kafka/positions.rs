@@ -1,82 +1,178 @@
-//! Where newly assigned partitions are read from: the group's position, or what the first start says.
-//! Never starts anywhere else: positions that cannot be read are asked for again.
+//! Finds out where partitions start: asks the group, the database and the log, and has a restored database
+//! made fit first. Never starts anywhere on a guess: what cannot be known now is asked for again.
 
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use tokio_util::sync::CancellationToken;
 
-use crate::adapters::kafka::config::{Config, FirstStart};
+use crate::adapters::kafka::books::Books;
+use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::GroupContext;
+use crate::adapters::kafka::restore::RestoreGuard;
+use crate::adapters::kafka::starts::{self, Log, Start};
+use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::threads;
 
-/// How long one question may take.
+/// How long one question to the cluster may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For how long positions are asked for: well below the five minutes after which the group goes on
-/// without a member that does not poll.
-const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
+/// How long the guard may work before it is called anew: what it has done by then is stored.
+const GUARD_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long to wait after a refusal that came at once.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Where one partition starts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    /// Whether the group has this position already.
-    pub(crate) is_committed: bool,
+/// How often, at the most, it is logged that there is no answer.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Who finds out.
+pub(crate) struct Scout {
+    pub(crate) config: Config,
+    pub(crate) consumer: Arc<BaseConsumer<GroupContext>>,
+    pub(crate) books: Books,
+    pub(crate) guard: Arc<dyn RestoreGuard>,
+    pub(crate) status: StatusHandle,
 }
 
-/// Finds out where these partitions start; for as long as `goes_on` says so, then it is none of them.
-pub(crate) fn look_up(
-    consumer: &BaseConsumer<GroupContext>,
-    config: &Config,
-    partitions: &TopicPartitionList,
-    mut goes_on: impl FnMut() -> bool,
-) -> Result<Vec<Start>, ConsumerError> {
-    let deadline = Instant::now() + GIVE_UP_AFTER;
-    loop {
-        if !goes_on() {
-            return Ok(Vec::new());
-        }
-        match ask(consumer, config, partitions.clone()) {
-            Ok(starts) => return Ok(starts),
-            Err(problem) if Instant::now() < deadline => {
-                tracing::warn!(error = %problem, "the group's positions cannot be read yet");
-                thread::park_timeout(ASK_AGAIN_AFTER);
+/// Why there is no answer.
+enum Trouble {
+    /// The cluster will not tell us.
+    Refused(String),
+    /// Ask again.
+    NotYet(String),
+}
+
+impl Scout {
+    /// Finds out where these partitions start, however long that takes; `None` once it is given up.
+    ///
+    /// # Errors
+    /// Where the cluster refuses to tell us.
+    pub(crate) fn look_up(
+        &self,
+        partitions: &[i32],
+        given_up: &CancellationToken,
+    ) -> Option<Result<Vec<Start>, ConsumerError>> {
+        let (mut told, mut logged) = (Vec::new(), None::<Instant>);
+        while !given_up.is_cancelled() {
+            let problem = match self.ask(partitions, &mut told, given_up) {
+                Ok(starts) => {
+                    self.status.set_waiting_reason(None);
+                    return Some(Ok(starts));
+                }
+                Err(Trouble::Refused(problem)) => {
+                    let group_id = self.config.group_id.clone();
+                    return Some(Err(ConsumerError::NoPositions { group_id, problem }));
+                }
+                Err(Trouble::NotYet(problem)) => problem,
+            };
+            if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                logged = Some(Instant::now());
+                tracing::warn!("partitions {partitions:?} are ours and not read yet: {problem}");
             }
-            Err(problem) => {
-                let (group_id, problem) = (config.group_id.clone(), problem.to_string());
-                return Err(ConsumerError::NoPositions { group_id, problem });
-            }
+            self.status.set_waiting_reason(Some(&problem));
+            self.rest(given_up);
         }
+        None
+    }
+
+    /// Waits, and no longer than until it is given up.
+    fn rest(&self, given_up: &CancellationToken) {
+        let given_up = given_up.clone();
+        let _time_is_up = threads::wait_for(self.books.runtime(), ASK_AGAIN_AFTER, async move {
+            given_up.cancelled().await;
+        });
+    }
+
+    /// `told` are the partitions of which was said already what is the matter.
+    fn ask(
+        &self,
+        partitions: &[i32],
+        told: &mut Vec<i32>,
+        given_up: &CancellationToken,
+    ) -> Result<Vec<Start>, Trouble> {
+        // Kafka first: the database is always raised before it, so one that is behind what was read here
+        // before has certainly lost something.
+        let committed = self.committed(partitions).map_err(|problem| judged(&problem))?;
+        let stored = self.books.read().map_err(Trouble::NotYet)?;
+        let mut starts = Vec::with_capacity(committed.len());
+        for (partition, committed) in committed {
+            let stored = stored.iter().find(|stored| stored.partition == partition).copied();
+            if let Some(start) = starts::usual(partition, committed, stored) {
+                starts.push(start);
+                continue;
+            }
+            let log = self.log(partition).map_err(|problem| judged(&problem))?;
+            let start = starts::within(log, partition, committed, stored, self.config.first_start);
+            if !told.contains(&partition) {
+                told.push(partition);
+                start.tell(log);
+            }
+            starts.push(start);
+        }
+        self.make_fit(&mut starts, given_up)?;
+        Ok(starts)
+    }
+
+    /// Where the database was restored: has it told what the world was told, then which records it forgot.
+    fn make_fit(&self, starts: &mut [Start], given_up: &CancellationToken) -> Result<(), Trouble> {
+        let mut forgotten: Vec<&mut Start> = starts.iter_mut().filter(|start| start.is_restored).collect();
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        let (guard, given_up) = (Arc::clone(&self.guard), given_up.clone());
+        let guarded = threads::wait_for(self.books.runtime(), GUARD_PATIENCE, async move {
+            tokio::select! {
+                guarded = guard.restored() => guarded,
+                () = given_up.cancelled() => Err("the service is ending".to_owned()),
+            }
+        });
+        let not_fit = |problem| Trouble::NotYet(format!("the restored database is not fit yet: {problem}"));
+        guarded.flatten().map_err(not_fit)?;
+        let horizons = forgotten.iter().map(|start| start.to_be_stored()).collect();
+        self.books.raise(horizons).map_err(Trouble::NotYet)?;
+        for start in &mut forgotten {
+            start.stored = start.stored.max(Some(start.offset));
+        }
+        metrics::counter!("order_payments_forgotten_partitions_total").increment(forgotten.len() as u64);
+        Ok(())
+    }
+
+    /// The group's positions.
+    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<i64>)>, KafkaError> {
+        let mut wanted = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            wanted.add_partition(&self.config.request_topic, *partition);
+        }
+        // The metadata of a committed offset is never read: another tool's could make the client panic.
+        let found = self.consumer.committed_offsets(wanted, ANSWER_TIMEOUT)?;
+        let position = |element: &TopicPartitionListElem<'_>| {
+            element.error()?;
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            Ok((element.partition(), offset))
+        };
+        found.elements().iter().map(position).collect()
+    }
+
+    fn log(&self, partition: i32) -> Result<Log, KafkaError> {
+        let (low, high) = self.consumer.fetch_watermarks(&self.config.request_topic, partition, ANSWER_TIMEOUT)?;
+        Ok(Log { low, high })
     }
 }
 
-fn ask(
-    consumer: &BaseConsumer<GroupContext>,
-    config: &Config,
-    partitions: TopicPartitionList,
-) -> Result<Vec<Start>, KafkaError> {
-    // The metadata of a committed offset is never read: another tool's could make the client panic.
-    let committed = consumer.committed_offsets(partitions, ANSWER_TIMEOUT)?;
-    let start = |element: &TopicPartitionListElem<'_>| {
-        element.error()?;
-        let partition = element.partition();
-        if let Offset::Offset(offset) = element.offset() {
-            return Ok(Start { partition, offset, is_committed: true });
-        }
-        let (low, high) = consumer.fetch_watermarks(&config.request_topic, partition, ANSWER_TIMEOUT)?;
-        let offset = match config.first_start {
-            FirstStart::Earliest => low,
-            FirstStart::Latest => high,
-        };
-        tracing::info!(kafka.partition = partition, "partition {partition} has no position yet and starts at {offset}");
-        Ok(Start { partition, offset, is_committed: false })
-    };
-    committed.elements().iter().map(start).collect()
+fn judged(problem: &KafkaError) -> Trouble {
+    use RDKafkaErrorCode::{GroupAuthorizationFailed, TopicAuthorizationFailed};
+
+    let text = problem.to_string();
+    match problem.rdkafka_error_code() {
+        Some(GroupAuthorizationFailed | TopicAuthorizationFailed) => Trouble::Refused(text),
+        _ => Trouble::NotYet(format!("the group's positions cannot be read: {text}")),
+    }
 }

@@ -1,19 +1,22 @@
 //! Outcomes, each batch in one Kafka transaction under one name, so that a newer publisher fences the
 //! older. Never says that something was not published unless that is certain.
 
+mod failures;
+mod sending;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, Producer};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
+use crate::adapters::kafka::publisher::failures::{Failure, judge};
+use crate::adapters::kafka::publisher::sending::send_all;
 use crate::adapters::kafka::{tail, threads};
 use crate::ports::event_publisher::{EventPublisher, PublishError, Tail};
 use crate::ports::outbox::{OutcomeEvent, Position, Published};
@@ -97,7 +100,13 @@ impl EventPublisher for KafkaEventPublisher {
         discard(slot.take()).await;
         let not_published = |problem: String| PublishError::NotPublished { detail: problem };
         let producer = self.new_producer().map_err(|problem| not_published(problem.to_string()))?;
-        match call(&producer, |producer| producer.init_transactions(CALL_TIMEOUT)).await {
+        let topic = self.config.outcome_topic.clone();
+        let initialised = call(&producer, move |producer| {
+            // A client that has no connection yet looks for its coordinator only half a second later.
+            let _connects = producer.client().fetch_metadata(Some(&topic), CALL_TIMEOUT);
+            producer.init_transactions(CALL_TIMEOUT)
+        });
+        match initialised.await {
             Ok(Ok(())) => {
                 *slot = Some(producer);
                 Ok(())
@@ -107,7 +116,7 @@ impl EventPublisher for KafkaEventPublisher {
                 discard(Some(producer)).await;
                 Err(match failure {
                     Failure::Fenced => PublishError::Fenced,
-                    Failure::Aborted(detail) | Failure::Doubt(detail) => PublishError::NotPublished { detail },
+                    other => not_published(other.detail()),
                 })
             }
             Err(failure) => Err(not_published(failure.detail())),
@@ -137,6 +146,12 @@ impl EventPublisher for KafkaEventPublisher {
                 *slot = Some(producer);
                 Err(PublishError::NotPublished { detail })
             }
+            Err(Failure::Refused(detail)) => {
+                // librdkafka leaves a gap in the sequence of what it sends after a record that was refused,
+                // and the next transaction would fail for it.
+                discard(Some(producer)).await;
+                Err(PublishError::Refused { detail })
+            }
             Err(Failure::Doubt(detail)) => {
                 discard(Some(producer)).await;
                 Err(PublishError::InDoubt { detail })
@@ -149,57 +164,6 @@ impl EventPublisher for KafkaEventPublisher {
     }
 }
 
-/// What a failure means for the batch and for the producer.
-enum Failure {
-    /// Nothing is visible and the producer can go on.
-    Aborted(String),
-    /// Something may be visible, or the producer cannot go on: a take-over finds out.
-    Doubt(String),
-    /// Another producer of this name is at work.
-    Fenced,
-}
-
-impl Failure {
-    fn doubtful(self) -> Self {
-        match self {
-            Self::Aborted(detail) => Self::Doubt(detail),
-            other => other,
-        }
-    }
-
-    fn detail(self) -> String {
-        match self {
-            Self::Aborted(detail) | Self::Doubt(detail) => detail,
-            Self::Fenced => "fenced".to_owned(),
-        }
-    }
-}
-
-/// Sends all of a batch and waits for every answer. Waiting here, not in the commit, matters:
-/// librdkafka's flush looks at the clock in steps of 100 ms.
-async fn send_all(
-    producer: &TransactionalProducer,
-    topic: &str,
-    batch: &[OutcomeEvent],
-) -> Result<Vec<Published>, KafkaError> {
-    let mut deliveries = Vec::with_capacity(batch.len());
-    for event in batch {
-        let headers = event
-            .headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let record = FutureRecord::to(topic).key(event.order_id.as_str()).payload(&event.payload).headers(headers);
-        deliveries.push(producer.send_result(record).map_err(|(problem, _)| problem)?);
-    }
-    let answers = join_all(deliveries).await;
-    let positions = answers.into_iter().zip(batch).map(|(answer, event)| match answer {
-        Ok(Ok(at)) => Ok(Published { event_id: event.id, partition: at.partition, offset: at.offset }),
-        Ok(Err((problem, _))) => Err(problem),
-        Err(_) => Err(KafkaError::Canceled),
-    });
-    positions.collect()
-}
-
 /// Commits once the client's own books say that nothing is on its way. A delivery is told a moment before
 /// they do, and a commit in that moment waits for librdkafka's next look at the clock: 100 ms.
 fn commit_settled(producer: &TransactionalProducer) -> Result<(), KafkaError> {
@@ -210,9 +174,10 @@ fn commit_settled(producer: &TransactionalProducer) -> Result<(), KafkaError> {
     producer.commit_transaction(CALL_TIMEOUT)
 }
 
-/// Aborts after a failure. Where even that fails the producer is of no more use.
+/// Aborts after a failure. Where even that fails the producer is of no more use; after a refusal it is not in
+/// any case, and the next take-over aborts: librdkafka waits in vain for the records beside the refused one.
 async fn abort(producer: &TransactionalProducer, failure: Failure) -> Failure {
-    if matches!(failure, Failure::Fenced) {
+    if matches!(failure, Failure::Fenced | Failure::Refused(_)) {
         return failure;
     }
     match call(producer, |producer| producer.abort_transaction(CALL_TIMEOUT)).await {
@@ -220,21 +185,6 @@ async fn abort(producer: &TransactionalProducer, failure: Failure) -> Failure {
         Ok(Err(problem)) => judge(producer, &problem).doubtful(),
         Err(watchdog) => watchdog,
     }
-}
-
-/// What an error says, apart from the transaction's own state.
-fn judge(producer: &TransactionalProducer, problem: &KafkaError) -> Failure {
-    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, InvalidProducerIdMapping, ProducerFenced};
-
-    let fatal = producer.client().fatal_error().map(|(code, _)| code);
-    let codes = [problem.rdkafka_error_code(), fatal];
-    if codes.iter().flatten().any(|code| matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)) {
-        return Failure::Fenced;
-    }
-    if fatal.is_some() || problem.rdkafka_error_code() == Some(InvalidProducerIdMapping) {
-        return Failure::Doubt(problem.to_string());
-    }
-    Failure::Aborted(problem.to_string())
 }
 
 /// Makes a call that blocks, away from the async workers and with a watchdog over it.

@@ -7,9 +7,12 @@ use std::sync::mpsc::Sender;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message, OwnedHeaders};
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::wire::cloud_event::EventHeaders;
+use crate::adapters::kafka::age::past;
+use crate::adapters::kafka::dead_letter::FIRST_FAILED_AT;
+use crate::adapters::wire::cloud_event::{EventHeaders, moment};
 use crate::adapters::wire::rejection::Rejection;
 use crate::adapters::wire::request::{DecodeOptions, Decoded, decode};
+use crate::domain::timestamp::Timestamp;
 
 /// What a record costs beyond its bytes, roughly: maps, queues, its task.
 const OVERHEAD_BYTES: usize = 1024;
@@ -20,6 +23,8 @@ pub(crate) struct Lease {
     pub(crate) partition: i32,
     /// Distinguishes this stretch from earlier and later ones of the same partition.
     pub(crate) generation: u64,
+    /// Records below this offset were read before, by an earlier life of the database.
+    pub(crate) horizon: i64,
     /// Canceled when the partition is taken away or the consumer stops: start nothing new.
     pub(crate) revoked: CancellationToken,
 }
@@ -32,6 +37,8 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) headers: Option<OwnedHeaders>,
+    /// When it was made or appended, as the topic has it.
+    timestamp: Option<Timestamp>,
     bytes: usize,
     is_done: bool,
     completions: Sender<Completion>,
@@ -59,6 +66,10 @@ impl Record {
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
             headers,
+            timestamp: message
+                .timestamp()
+                .to_millis()
+                .map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000))),
             bytes: lengths.iter().flatten().sum::<usize>() + header_bytes + OVERHEAD_BYTES,
             is_done: false,
             completions,
@@ -69,7 +80,8 @@ impl Record {
     #[cfg(test)]
     pub(crate) fn empty(lease: &Arc<Lease>, offset: i64, completions: &Sender<Completion>) -> Self {
         let (lease, completions) = (Arc::clone(lease), completions.clone());
-        Self { lease, offset, key: None, value: None, headers: None, bytes: 0, is_done: false, completions }
+        let (key, value, headers, timestamp) = (None, None, None, None);
+        Self { lease, offset, key, value, headers, timestamp, bytes: 0, is_done: false, completions }
     }
 
     /// What it counts for in the byte budget.
@@ -82,17 +94,26 @@ impl Record {
         self.is_done = true;
     }
 
-    /// Reads what it says.
+    /// Reads what it says, and what may have happened before it was read `now`.
     ///
     /// # Errors
     /// [`Rejection`] where it can never be paid as it is.
-    pub(crate) fn decode(&self, options: &DecodeOptions) -> Result<Decoded, Rejection> {
+    pub(crate) fn decode(&self, options: &DecodeOptions, now: Timestamp) -> Result<Decoded, Rejection> {
         let headers = match &self.headers {
             None => Vec::new(),
             Some(headers) => readable(headers)
                 .ok_or_else(|| Rejection::undecodable("a header's name is not UTF-8, as Kafka's protocol asks"))?,
         };
-        decode(self.key.as_deref(), self.value.as_deref(), &EventHeaders::gather(headers), options)
+        let first_failed_at = headers.iter().rfind(|(name, _)| *name == FIRST_FAILED_AT).and_then(|(_, value)| *value);
+        let first_failed_at = first_failed_at.and_then(moment);
+        let event = EventHeaders::gather(headers);
+        let mut decoded = decode(self.key.as_deref(), self.value.as_deref(), &event, options)?;
+        if let Decoded::Request(request) = &mut decoded {
+            let moments = [request.origin.requested_at, self.timestamp, first_failed_at];
+            let was_read_before = self.offset < self.lease.horizon;
+            request.origin.past = past(moments.into_iter().flatten(), was_read_before, now);
+        }
+        Ok(decoded)
     }
 }
 
@@ -129,9 +150,12 @@ fn header_bytes(headers: &OwnedHeaders) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use rdkafka::message::Header;
 
     use super::*;
+    use crate::domain::request::Past;
 
     /// Headers of which the second cannot be read, as rdkafka behaves.
     struct BadName;
@@ -152,5 +176,44 @@ mod tests {
         assert_eq!(readable(&BadName), None);
         let good = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
         assert_eq!(readable(&good), Some(vec![("a", Some(&b"1"[..]))]));
+    }
+    const NOW: Timestamp = Timestamp::from_micros(1_767_323_045_000_000); // 2026-01-02T03:04:05Z
+    const HOUR: i64 = 3_600_000_000;
+
+    fn hours_ago(hours: i64) -> Timestamp {
+        Timestamp::from_micros(NOW.as_micros() - hours * HOUR)
+    }
+
+    /// What is said about the past of a request at offset 7, made or appended then, with these headers.
+    fn past_of(horizon: i64, timestamp: Option<Timestamp>, headers: &[(&str, &str)]) -> Past {
+        let lease = Lease { partition: 0, generation: 1, horizon, revoked: CancellationToken::new() };
+        let value = r#"{"order_id":"o","customer_email":"a@b.example","total_amount":"1","currency":"EUR","payment_method":"pm"}"#;
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
+        let mut record = Record::empty(&Arc::new(lease), 7, &channel().0);
+        (record.value, record.headers, record.timestamp) = (Some(value.as_bytes().to_vec()), Some(headers), timestamp);
+        match record.decode(&DecodeOptions::default(), NOW).expect("a request") {
+            Decoded::Request(request) => request.origin.past,
+            Decoded::OtherType(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_oldest_time_that_a_record_bears_is_its_age() {
+        let (young, old) = ("2026-01-02T02:04:05Z", "2026-01-01T00:04:05+01:00");
+        let since = |hours| Past::Unknown { since: Some(hours_ago(hours)) };
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[("ce_time", young)]), Past::Known);
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[]), Past::Known);
+        assert_eq!(past_of(0, Some(hours_ago(30)), &[("ce_time", young)]), since(31));
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[("ce_time", old)]), since(29));
+        assert_eq!(past_of(0, Some(hours_ago(1)), &[(FIRST_FAILED_AT, old)]), since(29));
+        assert_eq!(past_of(0, None, &[(FIRST_FAILED_AT, "yesterday"), ("ce_time", "")]), Past::Unknown { since: None });
+    }
+
+    #[test]
+    fn a_record_below_the_horizon_was_read_before() {
+        assert_eq!(past_of(7, Some(hours_ago(1)), &[]), Past::Known);
+        assert_eq!(past_of(8, Some(hours_ago(1)), &[]), Past::Unknown { since: Some(hours_ago(2)) });
     }
 }

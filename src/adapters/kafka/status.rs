@@ -12,8 +12,12 @@ const REASON_CHARS: usize = 200;
 /// How the consumer is doing at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerStatus {
-    /// Partitions that are ours.
+    /// Partitions that are ours and read.
     pub assigned_partitions: usize,
+    /// Partitions that are ours and not read yet, because it is not known from where.
+    pub waiting_partitions: usize,
+    /// Why that is not known, where it takes long; shortened.
+    pub waiting_reason: Option<String>,
     /// Records that are held: waiting or being handled.
     pub held_records: usize,
     /// Their bytes.
@@ -25,8 +29,10 @@ pub struct ConsumerStatus {
     /// Why one of them was refused, lately, in the words of [`Handling::Retry`](super::Handling::Retry),
     /// shortened; `None` while nothing is retried.
     pub retry_reason: Option<String>,
-    /// Whether intake is paused, because too much is held.
+    /// Whether intake is paused: because too much is held, or for the reason that follows.
     pub is_paused: bool,
+    /// Why the application keeps intake paused; shortened. `None` while it does not.
+    pub pause_reason: Option<String>,
     /// How long ago the thread that polls Kafka gave a sign of life. More than some seconds is a
     /// thread that hangs, or a cluster that does not answer.
     pub last_poll_age: Duration,
@@ -39,14 +45,32 @@ pub struct StatusHandle(Arc<Cells>);
 struct Cells {
     started: Instant,
     assigned_partitions: Count,
+    waiting_partitions: Count,
+    waiting_reason: Reason,
     held_records: Count,
     held_bytes: Count,
     in_flight: Count,
     retrying: Count,
-    retry_reason: Mutex<Option<String>>,
+    retry_reason: Reason,
     is_paused: AtomicBool,
     paused: Gauge,
+    pause_reason: Reason,
+    closed: Gauge,
     last_poll_ms: AtomicU64,
+}
+
+/// Words for people, if there is something to say.
+#[derive(Default)]
+struct Reason(Mutex<Option<String>>);
+
+impl Reason {
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().expect("no one panics while holding it")
+    }
+
+    fn set(&self, why: Option<&str>) {
+        *self.lock() = why.map(|why| why.chars().take(REASON_CHARS).collect());
+    }
 }
 
 /// A number that is a gauge as well.
@@ -82,13 +106,17 @@ impl StatusHandle {
         Self(Arc::new(Cells {
             started: Instant::now(),
             assigned_partitions: Count::new(gauge!("order_payments_consumer_assigned_partitions")),
+            waiting_partitions: Count::new(gauge!("order_payments_consumer_waiting_partitions")),
+            waiting_reason: Reason::default(),
             held_records: Count::new(gauge!("order_payments_consumer_held_records")),
             held_bytes: Count::new(gauge!("order_payments_consumer_held_bytes")),
             in_flight: Count::new(gauge!("order_payments_consumer_in_flight")),
             retrying: Count::new(gauge!("order_payments_consumer_retrying")),
-            retry_reason: Mutex::new(None),
+            retry_reason: Reason::default(),
             is_paused: AtomicBool::new(false),
             paused: gauge!("order_payments_consumer_paused"),
+            pause_reason: Reason::default(),
+            closed: gauge!("order_payments_consumer_intake_closed"),
             last_poll_ms: AtomicU64::new(0),
         }))
     }
@@ -99,46 +127,58 @@ impl StatusHandle {
         let last_poll = Duration::from_millis(cells.last_poll_ms.load(Ordering::Relaxed));
         ConsumerStatus {
             assigned_partitions: cells.assigned_partitions.get(),
+            waiting_partitions: cells.waiting_partitions.get(),
+            waiting_reason: cells.waiting_reason.lock().clone(),
             held_records: cells.held_records.get(),
             held_bytes: cells.held_bytes.get(),
             in_flight: cells.in_flight.get(),
             retrying: cells.retrying.get(),
-            retry_reason: self.reason().clone(),
+            retry_reason: cells.retry_reason.lock().clone(),
             is_paused: cells.is_paused.load(Ordering::Relaxed),
+            pause_reason: cells.pause_reason.lock().clone(),
             last_poll_age: cells.started.elapsed().saturating_sub(last_poll),
         }
     }
 
-    pub(crate) fn polled(&self, assigned: usize, held_records: usize, held_bytes: usize, is_paused: bool) {
+    /// Says what is held.
+    pub(crate) fn holds(&self, assigned: usize, records: usize, bytes: usize) {
         let cells = &*self.0;
         cells.assigned_partitions.set(assigned);
-        cells.held_records.set(held_records);
-        cells.held_bytes.set(held_bytes);
+        cells.held_records.set(records);
+        cells.held_bytes.set(bytes);
+    }
+
+    /// Says that the thread that polls lives, and what it cannot or may not read.
+    pub(crate) fn polled(&self, waiting: usize, is_paused: bool) {
+        let cells = &*self.0;
+        cells.waiting_partitions.set(waiting);
         if cells.is_paused.swap(is_paused, Ordering::Relaxed) != is_paused {
             cells.paused.set(f64::from(u8::from(is_paused)));
         }
-        self.lives();
-    }
-
-    /// Says that the thread that polls lives.
-    pub(crate) fn lives(&self) {
-        let since_start = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_poll_ms.store(since_start, Ordering::Relaxed);
+        let since_start = u64::try_from(cells.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        cells.last_poll_ms.store(since_start, Ordering::Relaxed);
     }
 
     pub(crate) fn set_in_flight(&self, in_flight: usize) {
         self.0.in_flight.set(in_flight);
     }
 
-    /// Counts one more order that is retried, until the answer is dropped.
-    pub(crate) fn retrying(&self) -> Retrying {
-        let _one_at_a_time = self.reason();
-        self.0.retrying.set(self.0.retrying.get() + 1);
-        Retrying(self.clone())
+    /// Says why partitions are not read yet.
+    pub(crate) fn set_waiting_reason(&self, why: Option<&str>) {
+        self.0.waiting_reason.set(why);
     }
 
-    fn reason(&self) -> MutexGuard<'_, Option<String>> {
-        self.0.retry_reason.lock().expect("no one panics while holding it")
+    /// Says why the application keeps intake paused, or that it does not.
+    pub(crate) fn set_pause_reason(&self, why: Option<&str>) {
+        self.0.pause_reason.set(why);
+        self.0.closed.set(f64::from(u8::from(why.is_some())));
+    }
+
+    /// Counts one more order that is retried, until the answer is dropped.
+    pub(crate) fn retrying(&self) -> Retrying {
+        let _one_at_a_time = self.0.retry_reason.lock();
+        self.0.retrying.set(self.0.retrying.get() + 1);
+        Retrying(self.clone())
     }
 }
 
@@ -154,13 +194,13 @@ pub(crate) struct Retrying(StatusHandle);
 impl Retrying {
     /// Says why it was refused the last time.
     pub(crate) fn because(&self, why: &str) {
-        *self.0.reason() = Some(why.chars().take(REASON_CHARS).collect());
+        self.0.0.retry_reason.set(Some(why));
     }
 }
 
 impl Drop for Retrying {
     fn drop(&mut self) {
-        let mut reason = self.0.reason();
+        let mut reason = self.0.0.retry_reason.lock();
         let left = self.0.0.retrying.get().saturating_sub(1);
         self.0.0.retrying.set(left);
         if left == 0 {

@@ -52,6 +52,9 @@ pub(crate) fn read(
     let mut committed = config.reader_config()?;
     // A follower's end may lie behind its leader's; without a rack only leaders are read.
     committed.set("enable.partition.eof", "true").set("client.rack", "");
+    // A broker with nothing to send holds its answer back for so long, half a second by default: and nothing to
+    // send is what is waited for here.
+    committed.set("fetch.wait.max.ms", "10");
     let mut uncommitted = committed.clone();
     uncommitted.set("isolation.level", "read_uncommitted");
     let (committed, uncommitted) = (client(&committed)?, client(&uncommitted)?);

@@ -1,6 +1,6 @@
 //! A topic in memory and its publishers: fenced like Kafka's, and made to fail on request.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -19,12 +19,20 @@ pub struct MemoryTopic(Mutex<Log>);
 struct Log {
     records: Vec<OutcomeEvent>,
     epoch: u64,
+    /// Orders whose outcomes the topic does not take.
+    refused: BTreeSet<String>,
 }
 
 impl MemoryTopic {
     /// Every record, oldest first.
     pub fn records(&self) -> Vec<OutcomeEvent> {
         self.log().records.clone()
+    }
+
+    /// From now on the topic refuses, or takes again, the outcomes of this order.
+    pub fn set_refused(&self, order_id: &str, is_refused: bool) {
+        let refused = &mut self.log().refused;
+        let _changed = if is_refused { refused.insert(order_id.to_owned()) } else { refused.remove(order_id) };
     }
 
     fn log(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -103,6 +111,10 @@ impl EventPublisher for MemoryEventPublisher {
         let fault = state.faults.pop_front();
         if fault == Some(PublishFault::BeforeCommit) {
             return Err(PublishError::NotPublished { detail: "asked to fail before the commit".to_owned() });
+        }
+        if batch.iter().any(|event| log.refused.contains(event.order_id.as_str())) {
+            state.epoch = None;
+            return Err(PublishError::Refused { detail: "asked to refuse an order's outcomes".to_owned() });
         }
         let first = i64::try_from(log.records.len()).expect("a topic in memory is not that long");
         log.records.extend_from_slice(batch);

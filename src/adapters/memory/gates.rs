@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::adapters::memory::journal::{NO_ORDER, gate_subject};
+use crate::adapters::memory::journal::NO_ORDER;
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::memory::tables::Tables;
 use crate::ports::gate_repository::{Gate, GateChange, GateRepository};
@@ -23,12 +23,19 @@ impl GateRepository for MemoryOrderRepository {
             return Ok(false);
         }
         *gate = Gate { version: seen + 1, closed: change.closed.clone() };
-        journal.add(NO_ORDER, gate_subject(gateway), gate.version, now, change.state_name(), &change.evidence());
+        journal.add(
+            NO_ORDER,
+            JournalEntry::subject_of_gate(gateway),
+            gate.version,
+            now,
+            change.state_name(),
+            &change.evidence(),
+        );
         Ok(true)
     }
 
     async fn gate_journal(&self, gateway: &str) -> Result<Vec<JournalEntry>, RepositoryError> {
-        let (tables, subject) = (self.tables(), gate_subject(gateway));
+        let (tables, subject) = (self.tables(), JournalEntry::subject_of_gate(gateway));
         let entries = tables.journal.of(NO_ORDER).iter().filter(|entry| entry.subject == subject);
         Ok(entries.cloned().collect())
     }

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use crate::adapters::wire::exchanges::recorded;
-use crate::domain::attempt::Attempt;
 use crate::domain::evidence::Evidence;
-use crate::domain::refund::RefundId;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::JournalEntry;
 
@@ -34,16 +32,4 @@ impl Journal {
     pub(in crate::adapters::memory) fn of(&self, owner: &str) -> &[JournalEntry] {
         self.0.get(owner).map(Vec::as_slice).unwrap_or_default()
     }
-}
-
-pub(in crate::adapters::memory) fn payment_subject(attempt: Attempt) -> String {
-    format!("payment/{}", attempt.number())
-}
-
-pub(in crate::adapters::memory) fn refund_subject(id: RefundId) -> String {
-    format!("refund/{id}")
-}
-
-pub(in crate::adapters::memory) fn gate_subject(gateway: &str) -> String {
-    format!("gate/{gateway}")
 }

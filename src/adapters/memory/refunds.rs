@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rust_decimal::Decimal;
 
-use crate::adapters::memory::journal::{Journal, refund_subject};
+use crate::adapters::memory::journal::Journal;
 use crate::adapters::memory::order_repository::{MemoryOrderRepository, refused};
 use crate::adapters::memory::tables::Tables;
 use crate::adapters::wire::refund::encode;
@@ -14,7 +14,7 @@ use crate::domain::money::Money;
 use crate::domain::order::OrderId;
 use crate::domain::refund::{Refund, RefundId, RefundState, RefundStep};
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::RepositoryError;
+use crate::ports::order_repository::{JournalEntry, RepositoryError};
 use crate::ports::refund_repository::{Advancing, RefundRepository, Requesting};
 
 /// A refund and when it is to be looked at again.
@@ -29,7 +29,7 @@ pub(in crate::adapters::memory) struct StoredRefund {
 impl StoredRefund {
     fn note(&mut self, now: Timestamp, evidence: &Evidence, journal: &mut Journal) {
         self.version += 1;
-        let (owner, subject) = (self.refund.order_id.as_str(), refund_subject(self.refund.id));
+        let (owner, subject) = (self.refund.order_id.as_str(), JournalEntry::subject_of_refund(self.refund.id));
         journal.add(owner, subject, self.version, now, self.refund.state.name(), evidence);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::adapters::memory::findings::StoredFinding;
-use crate::adapters::memory::journal::{Journal, payment_subject};
+use crate::adapters::memory::journal::Journal;
 use crate::adapters::memory::outbox::Events;
 use crate::adapters::memory::positions::PartitionKey;
 use crate::adapters::memory::refunds::StoredRefund;
@@ -18,7 +18,7 @@ use crate::domain::refund::RefundId;
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::gate_repository::Gate;
-use crate::ports::order_repository::StoredOrder;
+use crate::ports::order_repository::{JournalEntry, StoredOrder};
 use crate::ports::position_repository::HandledPosition;
 
 /// What a database would hold.
@@ -122,7 +122,7 @@ impl StoredAttempt {
 
     fn note(&mut self, now: Timestamp, evidence: &Evidence, journal: &mut Journal) {
         self.version += 1;
-        let subject = payment_subject(self.payment.attempt);
+        let subject = JournalEntry::subject_of_payment(self.payment.attempt);
         let (owner, state) = (self.payment.order().id().as_str(), self.payment.state.name());
         journal.add(owner, subject, self.version, now, state, evidence);
     }

@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
-use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::{Loaded, latest};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{OrderRow, PaymentRow};
+use crate::domain::attempt::Attempt;
 use crate::domain::payment::{ChargeFlow, Payment};
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, RepositoryError, UNATTENDED_AFTER};
+use crate::ports::order_repository::{Begun, JournalEntry, RepositoryError, UNATTENDED_AFTER};
 
 /// An order and its first attempt for each element of the arrays that [`Begin::insert`] binds.
 macro_rules! input {
@@ -41,9 +42,17 @@ macro_rules! attempt_columns {
     };
 }
 
+/// What the journal is told of an attempt that has begun: nothing was sent for it yet.
+macro_rules! begun_columns {
+    () => {
+        "RETURNING order_id, $17::text AS subject, version, state, \
+            NULL::text AS exchanges, NULL::text AS actor, NULL::text AS note"
+    };
+}
+
 /// The step `begin`.
 pub(in crate::adapters::postgres) struct Begin {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// One call of it.
@@ -58,6 +67,7 @@ pub(in crate::adapters::postgres) struct Asked {
 struct First {
     order: OrderRow,
     payment: PaymentRow,
+    due: Timestamp,
 }
 
 #[async_trait]
@@ -72,7 +82,7 @@ impl Step for Begin {
     }
 
     async fn execute(&self, batch: &[Arc<Asked>]) -> Result<Vec<Result<Begun, RepositoryError>>, DatabaseFault> {
-        let firsts: Vec<_> = batch.iter().map(|asked| First::of(&asked.first)).collect();
+        let firsts: Vec<_> = batch.iter().map(|asked| First::of(asked)).collect();
         let new = self.store_new(&firsts).await?;
         let mut met = self.meet(batch, &new).await?;
         let answer = |asked: &Arc<Asked>| {
@@ -99,11 +109,16 @@ impl Begin {
                 SELECT id, customer_email, total_amount::numeric, currency, 'PENDING', now(), now() FROM input
                 ON CONFLICT (id) DO NOTHING
                 RETURNING id
-            ) INSERT INTO payments (order_id, ",
+            ), begun AS (
+                INSERT INTO payments (order_id, ",
             attempt_columns!(),
             ") SELECT id, ",
             attempt_columns!(),
-            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE RETURNING order_id"
+            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE ",
+            begun_columns!(),
+            ") ",
+            into_journal!("begun"),
+            " RETURNING order_id"
         );
         self.insert(STATEMENT, firsts).await
     }
@@ -111,13 +126,18 @@ impl Begin {
     /// Stores the first attempts of orders that were saved without one.
     async fn store_attempts(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
         const STATEMENT: &str = concat!(
-            "INSERT INTO payments (order_id, ",
+            "WITH begun AS (
+                INSERT INTO payments (order_id, ",
             attempt_columns!(),
             ") SELECT id, ",
             attempt_columns!(),
             " FROM ",
             input!(),
-            " ON CONFLICT (order_id, attempt) DO NOTHING RETURNING order_id"
+            " ON CONFLICT (order_id, attempt) DO NOTHING ",
+            begun_columns!(),
+            ") ",
+            into_journal!("begun"),
+            " RETURNING order_id"
         );
         self.insert(STATEMENT, firsts).await
     }
@@ -135,11 +155,12 @@ impl Begin {
             .bind(column(firsts, |first| first.payment.customer.as_deref()))
             .bind(column(firsts, |first| first.payment.begun_at))
             .bind(column(firsts, |first| first.payment.state.armed_at))
-            .bind(column(firsts, |first| Moment(first.payment.begun_at.0.plus(UNATTENDED_AFTER))))
+            .bind(column(firsts, |first| Moment(first.due)))
             .bind(column(firsts, |first| first.payment.event_id.as_deref()))
             .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
             .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
             .bind(column(firsts, |first| first.payment.requested_at))
+            .bind(JournalEntry::subject_of_payment(Attempt::FIRST))
             .fetch_all(&self.pool)
             .await?;
         Ok(stored.into_iter().collect())
@@ -157,7 +178,7 @@ impl Begin {
         };
         let saved: Vec<_> = old.iter().filter(lacks_attempt).collect();
         if !saved.is_empty() {
-            let firsts: Vec<_> = saved.iter().map(|asked| First::of(&asked.first)).collect();
+            let firsts: Vec<_> = saved.iter().map(|asked| First::of(asked)).collect();
             self.store_attempts(&firsts).await?;
             let ids: Vec<_> = saved.iter().map(|asked| Self::key(asked)).collect();
             met.extend(latest(&self.pool, &ids).await?);
@@ -174,7 +195,8 @@ impl Asked {
 }
 
 impl First {
-    fn of(payment: &Payment) -> Self {
-        Self { order: OrderRow::of(payment.order()), payment: PaymentRow::of(payment) }
+    fn of(asked: &Asked) -> Self {
+        let (order, payment) = (OrderRow::of(asked.first.order()), PaymentRow::of(&asked.first));
+        Self { order, payment, due: asked.now.plus(UNATTENDED_AFTER) }
     }
 }

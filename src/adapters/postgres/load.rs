@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::sql::rows::{OrderRow, PaymentRow, StoredRow};
 use crate::adapters::sql::stored_columns;
 use crate::ports::order_repository::{RepositoryError, StoredOrder};
@@ -14,7 +15,7 @@ pub(in crate::adapters::postgres) type Loaded = Result<StoredOrder, RepositoryEr
 
 /// The orders of these ids, each with its latest attempt, by id. Unknown ids are left out.
 pub(in crate::adapters::postgres) async fn latest(
-    pool: &PgPool,
+    pool: &Connections,
     ids: &[&str],
 ) -> Result<HashMap<String, Loaded>, sqlx::Error> {
     if ids.is_empty() {
@@ -32,7 +33,7 @@ pub(in crate::adapters::postgres) async fn latest(
 
 /// The orders of these ids, each with that attempt, by id. Those without it are left out.
 pub(in crate::adapters::postgres) async fn attempts(
-    pool: &PgPool,
+    pool: &Connections,
     ids: &[&str],
     attempts: &[i64],
 ) -> Result<HashMap<String, Loaded>, sqlx::Error> {

@@ -5,23 +5,27 @@
 //! arm   ─► queue ─┤   one statement for all that waits
 //! settle─► queue ─┼──────────────────────────────────► pool ─► PostgreSQL
 //! park  ─► queue ─┘
-//! everything else: one statement a call
+//! everything else: one statement or one small transaction a call
 //! ```
 //!
-//! No transaction is open while another machine is called: every step is one statement that commits
-//! itself. Whatever else reads the tables meanwhile waits for nothing.
+//! No transaction is open while another machine is called: every step of a payment is one statement that
+//! commits itself. Whatever else reads the tables meanwhile waits for nothing.
 
 mod arm;
 mod begin;
 mod columns;
+mod connections;
 mod findings;
 mod gates;
+mod journal;
+mod lists;
 mod load;
 mod order_repository;
 mod outbox;
 mod park;
 mod positions;
 mod refunds;
+mod renew;
 mod settle;
 
 use std::time::Duration;
@@ -29,11 +33,12 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::time::timeout;
 
 use crate::adapters::postgres::arm::Arm;
 use crate::adapters::postgres::begin::Begin;
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::park::Park;
 use crate::adapters::postgres::settle::Settle;
 use crate::adapters::sql::config::{Config, ConnectError};
@@ -41,21 +46,24 @@ use crate::adapters::sql::group_commit::GroupCommit;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How long a call waits for a free connection, and a start for the first one.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits for its first connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Batches of one step under way at the same time: while one commits, the next is parsed and locked.
 pub(in crate::adapters::postgres) const CONCURRENT_BATCHES: usize = 2;
 
 /// What every connection is told.
 ///
-/// A statement that hangs is broken off after ten seconds and repeated by its caller. The plans: every
+/// A statement that hangs is broken off after five seconds and repeated by its caller, and so is the
+/// transaction of a relay that fell silent in it: it would hold its rows for as long as its connection
+/// looks alive, which may be hours. The plans: every
 /// statement here walks its input, in key order, and finds each row by its key; so two instances also
 /// lock rows in the same order. A planner that remembers small tables prefers to scan or hash them
 /// whole for each batch (measured: 171 ms for arming 500 of 700 orders, now about 20, whatever the table). It may do
 /// neither, and plans each statement anew, for the tables as they are.
 const SESSION: &str = "
-    SET statement_timeout = '10s';
+    SET statement_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '5s';
     SET default_transaction_isolation = 'read committed';
     SET plan_cache_mode = force_custom_plan;
     SET random_page_cost = 1.1;
@@ -65,7 +73,7 @@ const SESSION: &str = "
 
 /// Orders, payments and outbox in PostgreSQL.
 pub struct PostgresOrderRepository {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
     pub(in crate::adapters::postgres) begin: GroupCommit<Begin>,
     pub(in crate::adapters::postgres) arm: GroupCommit<Arm>,
     pub(in crate::adapters::postgres) settle: GroupCommit<Settle>,
@@ -78,9 +86,12 @@ impl PostgresOrderRepository {
     /// # Errors
     /// [`ConnectError`]; nothing was changed.
     pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
-        let pool = open(config).await?;
-        check_durability(&pool).await?;
-        check_version(&pool).await?;
+        let options = options(config)?;
+        let mut first = first_connection(&options).await?;
+        check_durability(&mut first).await?;
+        check_version(&mut first).await?;
+        first.close().await?;
+        let pool = Connections::new(options, SESSION, config.max_connections);
         Ok(Self {
             begin: GroupCommit::start(Begin { pool: pool.clone() }),
             arm: GroupCommit::start(Arm { pool: pool.clone() }),
@@ -95,45 +106,35 @@ impl PostgresOrderRepository {
     /// # Errors
     /// [`ConnectError`]; repeating is safe.
     pub async fn migrate(config: &Config) -> Result<(), ConnectError> {
-        let pool = open(config).await?;
-        MIGRATIONS.run(&pool).await?;
-        pool.close().await;
+        let mut first = first_connection(&options(config)?).await?;
+        MIGRATIONS.run(&mut first).await?;
+        first.close().await?;
         Ok(())
     }
 }
 
-async fn open(config: &Config) -> Result<PgPool, ConnectError> {
+fn options(config: &Config) -> Result<PgConnectOptions, ConnectError> {
     let invalid = |_| ConnectError::Url { expected: "postgres://user:password@host/name" };
     let options: PgConnectOptions = config.url.expose_secret().parse().map_err(invalid)?;
-    let options = options.application_name("order-payments");
-    // A pool tries until its time is up and then says only that; one connection says what is wrong.
-    let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
-    let first = first.map_err(|_| sqlx::Error::PoolTimedOut)??;
-    first.close().await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A question before each statement would double the round trips; a dead connection shows itself
-        // as an unavailable database, once, and every step may be repeated.
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(|_| ()) })
-        })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
+    Ok(options.application_name("order-payments"))
 }
 
-async fn check_durability(pool: &PgPool) -> Result<(), ConnectError> {
-    let setting: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(pool).await?;
+/// One connection by itself: where none can be made, it says what is wrong.
+async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
+    let first = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await;
+    Ok(first.map_err(|_| sqlx::Error::PoolTimedOut)??)
+}
+
+async fn check_durability(db: &mut PgConnection) -> Result<(), ConnectError> {
+    let setting: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(db).await?;
     if setting == "off" { Err(ConnectError::NotDurable) } else { Ok(()) }
 }
 
-async fn check_version(pool: &PgPool) -> Result<(), ConnectError> {
+async fn check_version(db: &mut PgConnection) -> Result<(), ConnectError> {
     const UNDEFINED_TABLE: &str = "42P01";
 
     let applied = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
-    let applied: Option<i64> = match applied.fetch_one(pool).await {
+    let applied: Option<i64> = match applied.fetch_one(db).await {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => None,
         applied => applied?,
     };

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 
 use crate::adapters::postgres::arm::Prepared;
 use crate::adapters::postgres::begin::Asked;
+use crate::adapters::postgres::lists::Which;
 use crate::adapters::postgres::park::Waiting;
-use crate::adapters::postgres::{PostgresOrderRepository, load};
+use crate::adapters::postgres::{PostgresOrderRepository, journal, lists, load, renew};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailable};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sql::rows::{OrderRow, readable_payments, tally_of};
+use crate::adapters::sql::rows::{OrderRow, ends_of, readable_payments, tally_of, told_of, waiting_of};
 use crate::adapters::sql::stored_columns;
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -58,9 +59,10 @@ impl OrderRepository for PostgresOrderRepository {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
-        _evidence: &Evidence,
+        evidence: &Evidence,
     ) -> Result<Standing, RepositoryError> {
-        self.arm.call(Prepared { payment: payment.clone(), reference: reference.clone(), now }).await
+        let (payment, reference, evidence) = (payment.clone(), reference.clone(), evidence.clone());
+        self.arm.call(Prepared { payment, reference, now, evidence }).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError> {
@@ -102,21 +104,7 @@ impl OrderRepository for PostgresOrderRepository {
     }
 
     async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        const STATEMENT: &str = concat!(
-            "SELECT ",
-            stored_columns!(),
-            " FROM (SELECT * FROM orders WHERE id > $1 ORDER BY id LIMIT $2) o
-             LEFT JOIN LATERAL
-                 (SELECT * FROM payments WHERE order_id = o.id ORDER BY attempt DESC LIMIT 1) p ON true
-             ORDER BY o.id"
-        );
-        let rows = sqlx::query(STATEMENT)
-            .bind(after.map_or("", OrderId::as_str)) // No id is empty, so all come after it.
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(unavailable)?;
-        rows.iter().map(|row| load::stored(row).map_err(unavailable)?.read()).collect()
+        lists::page(&self.pool, &Which::All, after, limit).await
     }
 
     async fn tally(&self) -> Result<Tally, RepositoryError> {
@@ -124,37 +112,51 @@ impl OrderRepository for PostgresOrderRepository {
         Ok(tally_of(&counts.map_err(unavailable)?))
     }
 
-    async fn renew(&self, _renewal: &Renewal) -> Result<Renewing, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError> {
+        renew::renew(&self.pool, renewal).await
     }
 
-    async fn told(&self, _id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn told(&self, id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
+        const STATEMENT: &str = "SELECT event_id FROM outbox WHERE event_id = ANY ($1)";
+        let ends = ends_of(id).map(|(_, event_id)| event_id);
+        let found = sqlx::query_scalar(STATEMENT).bind(ends.as_slice()).fetch_all(&self.pool).await;
+        Ok(told_of(id, &found.map_err(unavailable)?))
     }
 
-    async fn hasten(&self, _id: &OrderId, _now: Timestamp) -> Result<bool, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn hasten(&self, id: &OrderId, now: Timestamp) -> Result<bool, RepositoryError> {
+        const STATEMENT: &str = "
+            WITH hastened AS (
+                UPDATE payments SET due_at = least(due_at, $2)
+                WHERE order_id = $1 AND attempt = (SELECT max(attempt) FROM payments WHERE order_id = $1)
+                    AND state NOT IN ('SUCCEEDED', 'CANCELED', 'ABANDONED', 'REVIEW')
+            ) SELECT EXISTS (SELECT FROM orders WHERE id = $1)";
+        let query = sqlx::query_scalar(STATEMENT).bind(id.as_str()).bind(Moment(now));
+        query.fetch_one(&self.pool).await.map_err(unavailable)
     }
 
     async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+        const STATEMENT: &str = "
+            SELECT state, count(*) FROM payments
+            WHERE state IN ('UNRESOLVED', 'FENCING', 'ABANDONING', 'REVIEW') GROUP BY state";
+        let counts = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+        Ok(waiting_of(&counts.map_err(unavailable)?))
     }
 
-    async fn under_review(&self, _after: Option<&OrderId>, _limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn under_review(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        lists::page(&self.pool, &Which::UnderReview, after, limit).await
     }
 
     async fn paid_since(
         &self,
-        _since: Timestamp,
-        _after: Option<&OrderId>,
-        _limit: usize,
+        since: Timestamp,
+        after: Option<&OrderId>,
+        limit: usize,
     ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+        lists::page(&self.pool, &Which::PaidSince(since), after, limit).await
     }
 
-    async fn journal(&self, _id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        journal::of_order(&self.pool, id.as_str()).await
     }
 }
 

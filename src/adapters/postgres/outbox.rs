@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::connections::Connection;
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events, report_other_bytes};
 use crate::ports::order_repository::RepositoryError;
@@ -99,7 +99,7 @@ impl Outbox for PostgresOrderRepository {
 }
 
 /// Marks those that are not marked yet, and says how many.
-async fn mark(db: &mut PgConnection, published: &[Published]) -> Result<u64, sqlx::Error> {
+async fn mark(db: &mut Connection, published: &[Published]) -> Result<u64, sqlx::Error> {
     // Worded so that the planner starts from the keys, not from the index of what is unpublished.
     const STATEMENT: &str = r#"
         UPDATE outbox e SET published_at = now(), "partition" = i."partition", "offset" = i."offset"
@@ -115,7 +115,7 @@ async fn mark(db: &mut PgConnection, published: &[Published]) -> Result<u64, sql
 }
 
 /// Stores events that are unknown here as published ones, and says how many.
-async fn store(db: &mut PgConnection, rows: &[EventRow], places: &[Published]) -> Result<u64, sqlx::Error> {
+async fn store(db: &mut Connection, rows: &[EventRow], places: &[Published]) -> Result<u64, sqlx::Error> {
     const STATEMENT: &str = r#"
         INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at, published_at, "partition", "offset")
         SELECT event_id, order_id, event_type, headers, payload, now(), now(), "partition", "offset"
@@ -136,7 +136,7 @@ async fn store(db: &mut PgConnection, rows: &[EventRow], places: &[Published]) -
 }
 
 /// Keeps the bytes that were found; says for which orders others were stored.
-async fn keep_bytes(db: &mut PgConnection, rows: &[EventRow]) -> Result<Vec<String>, sqlx::Error> {
+async fn keep_bytes(db: &mut Connection, rows: &[EventRow]) -> Result<Vec<String>, sqlx::Error> {
     const STATEMENT: &str = "
         UPDATE outbox e SET headers = i.headers, payload = i.payload
         FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS i (event_id, headers, payload)
@@ -151,7 +151,7 @@ async fn keep_bytes(db: &mut PgConnection, rows: &[EventRow]) -> Result<Vec<Stri
 }
 
 /// Raises positions: what was published late does not take back what is known.
-async fn raise(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
+async fn raise(db: &mut Connection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset)
         SELECT $1, "partition", max(next_offset)
@@ -163,7 +163,7 @@ async fn raise(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Re
 }
 
 /// Stores positions as they are, be they lower than what is known.
-async fn note(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
+async fn note(db: &mut Connection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset)
         SELECT $1, "partition", next_offset
@@ -173,7 +173,7 @@ async fn note(db: &mut PgConnection, topic: &str, positions: &[Position]) -> Res
 }
 
 async fn store_positions(
-    db: &mut PgConnection,
+    db: &mut Connection,
     statement: &'static str,
     topic: &str,
     positions: &[Position],

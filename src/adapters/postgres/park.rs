@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
-use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::sql::fault::DatabaseFault;
 use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::journal_rows::EvidenceRow;
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::StateRow;
 use crate::domain::payment::Transition;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::RepositoryError;
+use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
 /// The step `park`.
 pub(in crate::adapters::postgres) struct Park {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// One call of it.
@@ -38,19 +39,27 @@ impl Step for Park {
     }
 
     async fn execute(&self, batch: &[Arc<Waiting>]) -> Result<Vec<Result<(), RepositoryError>>, DatabaseFault> {
-        const STATEMENT: &str = "
-            UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at,
-                due_at = CASE i.state WHEN 'REVIEW' THEN NULL ELSE coalesce(i.due_at, p.due_at) END,
-                reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
-                finding = i.finding
-            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                    $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[])
-                AS i (order_id, attempt, state, replaces, reference, armed_at,
-                    due_at, reason_code, reason_category, reason_message, finding)
-            WHERE p.order_id = i.order_id AND p.attempt = i.attempt
-                AND p.state = ANY (string_to_array(i.replaces, ','))
-                AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))";
+        const STATEMENT: &str = concat!(
+            "WITH parked AS (
+                UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at,
+                    due_at = CASE WHEN i.rests THEN NULL ELSE coalesce(i.due_at, p.due_at, now()) END,
+                    reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
+                    finding = i.finding, version = p.version + 1
+                FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                        $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[],
+                        $13::text[], $14::text[], $15::text[], $16::text[])
+                    AS i (order_id, attempt, state, replaces, reference, armed_at,
+                        due_at, reason_code, reason_category, reason_message, finding, rests,
+                        subject, exchanges, actor, note)
+                WHERE p.order_id = i.order_id AND p.attempt = i.attempt
+                    AND p.state = ANY (string_to_array(i.replaces, ','))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
+                RETURNING p.order_id, i.subject, p.version, p.state, i.exchanges, i.actor, i.note
+            ) ",
+            into_journal!("parked")
+        );
         let states: Vec<_> = batch.iter().map(|waiting| StateRow::of(&waiting.transition.payment.state)).collect();
+        let evidence: Vec<_> = batch.iter().map(|waiting| EvidenceRow::of(&waiting.transition.evidence)).collect();
         sqlx::query(STATEMENT)
             .bind(column(batch, |waiting| Self::key(waiting)))
             .bind(column(batch, |waiting| i64::from(waiting.transition.payment.attempt.number())))
@@ -63,6 +72,11 @@ impl Step for Park {
             .bind(column(&states, |state| state.reason_category.as_deref()))
             .bind(column(&states, |state| state.reason_message.as_deref()))
             .bind(column(&states, |state| state.finding.as_deref()))
+            .bind(column(batch, |waiting| waiting.transition.payment.state.rests()))
+            .bind(column(batch, |waiting| JournalEntry::subject_of_payment(waiting.transition.payment.attempt)))
+            .bind(column(&evidence, |evidence| evidence.exchanges.as_deref()))
+            .bind(column(&evidence, |evidence| evidence.actor.as_deref()))
+            .bind(column(&evidence, |evidence| evidence.note.as_deref()))
             .execute(&self.pool)
             .await?;
         Ok(batch.iter().map(|_| Ok(())).collect())

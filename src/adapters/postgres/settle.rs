@@ -4,23 +4,24 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
-use crate::adapters::postgres::columns::column;
+use crate::adapters::postgres::columns::{column, into_journal};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::{Loaded, attempts};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_BEGUN, refused};
 use crate::adapters::sql::group_commit::Step;
+use crate::adapters::sql::journal_rows::EvidenceRow;
 use crate::adapters::sql::outbox_rows::EventRow;
 use crate::adapters::sql::rows::StateRow;
 use crate::adapters::wire::outcome::encode;
 use crate::domain::payment::Settlement;
 use crate::ports::order_repository::answers::opposite_event;
-use crate::ports::order_repository::{RepositoryError, Settling};
+use crate::ports::order_repository::{JournalEntry, RepositoryError, Settling};
 
 /// The step `settle`.
 pub(in crate::adapters::postgres) struct Settle {
-    pub(in crate::adapters::postgres) pool: PgPool,
+    pub(in crate::adapters::postgres) pool: Connections,
 }
 
 /// A settlement's rows.
@@ -28,6 +29,7 @@ struct End<'call> {
     settlement: &'call Settlement,
     state: StateRow,
     event: EventRow,
+    evidence: EvidenceRow<'call>,
 }
 
 #[async_trait]
@@ -67,21 +69,24 @@ impl Settle {
         // began is waited for and met here, where a look at the row would see it as it was before.
         // The opposite outcome is in the outbox already where it was found on the topic: an order
         // is told one end. An outcome of this very end that was found there stays as it was published.
-        const STATEMENT: &str = "
-            WITH input AS (
+        const STATEMENT: &str = concat!(
+            "WITH input AS (
                 SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
-                    $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[])
+                    $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::bytea[],
+                    $15::text[], $16::text[], $17::text[], $18::text[])
                 AS i (order_id, attempt, status, state, replaces, reference,
-                    reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload)
+                    reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload,
+                    subject, exchanges, actor, note)
             ), ended AS (
                 UPDATE payments p SET state = i.state, reference = i.reference, due_at = NULL, finding = NULL,
-                    reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message
+                    reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
+                    version = p.version + 1
                 FROM input i
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                     AND p.state = ANY (string_to_array(i.replaces, ','))
                     AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
-                RETURNING i.*
+                RETURNING i.*, p.version
             ), moved AS (
                 UPDATE orders o SET status = e.status, updated_at = now()
                 FROM ended e
@@ -91,8 +96,10 @@ impl Settle {
                 INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
                 SELECT event_id, order_id, event_type, headers, payload, now() FROM moved
                 ON CONFLICT (event_id) DO NOTHING
-            )
-            SELECT order_id FROM moved";
+            ) ",
+            into_journal!("moved"),
+            " RETURNING order_id"
+        );
         let ends: Vec<_> = batch.iter().map(|settlement| End::of(settlement)).collect();
         let moved: Vec<String> = sqlx::query_scalar(STATEMENT)
             .bind(column(&ends, |end| Self::key(end.settlement)))
@@ -109,6 +116,10 @@ impl Settle {
             .bind(column(&ends, |end| end.event.event_type.as_str()))
             .bind(column(&ends, |end| end.event.headers.as_str()))
             .bind(column(&ends, |end| end.event.payload.as_slice()))
+            .bind(column(&ends, |end| JournalEntry::subject_of_payment(end.settlement.payment.attempt)))
+            .bind(column(&ends, |end| end.evidence.exchanges.as_deref()))
+            .bind(column(&ends, |end| end.evidence.actor.as_deref()))
+            .bind(column(&ends, |end| end.evidence.note.as_deref()))
             .fetch_all(&self.pool)
             .await?;
         Ok(moved.into_iter().collect())
@@ -130,6 +141,7 @@ impl Settle {
 impl<'call> End<'call> {
     fn of(settlement: &'call Settlement) -> Self {
         let event = EventRow::of(&encode(&settlement.outcome));
-        Self { settlement, state: StateRow::of(&settlement.payment.state), event }
+        let evidence = EvidenceRow::of(&settlement.evidence);
+        Self { settlement, state: StateRow::of(&settlement.payment.state), event, evidence }
     }
 }

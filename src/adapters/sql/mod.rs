@@ -3,10 +3,15 @@
 
 pub mod config;
 pub mod fault;
+pub mod finding_rows;
+pub mod gate_rows;
 pub mod group_commit;
+pub mod journal_rows;
 pub mod moment;
 pub mod outbox_rows;
+pub mod refund_rows;
 pub mod rows;
+pub mod text;
 
 /// The columns that [`rows::StoredRow`] is read from: `o` is an order, `p` its attempt or nulls.
 macro_rules! stored_columns {

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use crate::adapters::sql::moment::Moment;
+use crate::adapters::sql::text::storable;
 use crate::domain::attempt::Attempt;
 use crate::domain::money::Money;
-use crate::domain::order::{Order, OrderStatus};
-use crate::domain::outcome::{FailureCategory, FailureReason};
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::outcome::{EventId, FailureCategory, FailureReason, OutcomeKind};
 use crate::domain::payment::{Armament, ChargeFlow, Payment, PaymentState};
 use crate::domain::request::{Assumed, Origin, Past, PaymentRequest, ProviderToken};
-use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally};
+use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally, Waiting};
 
 /// A row of `orders`.
 #[derive(Clone, FromRow)]
@@ -151,9 +153,11 @@ impl StateRow {
                 Self { reference: reference.as_ref().map(ToString::to_string), ..row }.because(reason)
             }
             PaymentState::Review { armament: Some(armament), finding } => {
-                Self { finding: Some(finding.clone()), ..row }.armed(armament)
+                Self { finding: Some(storable(finding).into_owned()), ..row }.armed(armament)
             }
-            PaymentState::Review { armament: None, finding } => Self { finding: Some(finding.clone()), ..row },
+            PaymentState::Review { armament: None, finding } => {
+                Self { finding: Some(storable(finding).into_owned()), ..row }
+            }
         }
     }
 
@@ -164,9 +168,9 @@ impl StateRow {
 
     fn because(self, reason: &FailureReason) -> Self {
         Self {
-            reason_code: Some(reason.code.clone()),
+            reason_code: Some(storable(&reason.code).into_owned()),
             reason_category: Some(reason.category.as_str().to_owned()),
-            reason_message: Some(reason.message.clone()),
+            reason_message: Some(storable(&reason.message).into_owned()),
             ..self
         }
     }
@@ -224,28 +228,41 @@ impl StoredRow {
 }
 
 /// Reads single columns and names them where they cannot be read.
-struct Columns<'row> {
-    order_id: &'row str,
+pub(in crate::adapters::sql) struct Columns<'row> {
+    pub(in crate::adapters::sql) order_id: &'row str,
 }
 
 impl Columns<'_> {
-    fn corrupt(&self, column: &str, what: impl std::fmt::Display) -> RepositoryError {
+    pub(in crate::adapters::sql) fn corrupt(&self, column: &str, what: impl std::fmt::Display) -> RepositoryError {
         RepositoryError::Corrupt { order_id: self.order_id.to_owned(), problem: format!("{column}: {what}") }
     }
 
-    fn present<T>(&self, column: &str, value: Option<T>) -> Result<T, RepositoryError> {
+    pub(in crate::adapters::sql) fn present<T>(&self, column: &str, value: Option<T>) -> Result<T, RepositoryError> {
         value.ok_or_else(|| self.corrupt(column, "is null"))
     }
 
-    fn named<T>(&self, column: &str, name: &str, known: fn(&str) -> Option<T>) -> Result<T, RepositoryError> {
+    pub(in crate::adapters::sql) fn named<T>(
+        &self,
+        column: &str,
+        name: &str,
+        known: fn(&str) -> Option<T>,
+    ) -> Result<T, RepositoryError> {
         known(name).ok_or_else(|| self.corrupt(column, format_args!("{name:?} is not known")))
     }
 
-    fn token(&self, column: &str, text: Option<String>) -> Result<ProviderToken, RepositoryError> {
+    pub(in crate::adapters::sql) fn token(
+        &self,
+        column: &str,
+        text: Option<String>,
+    ) -> Result<ProviderToken, RepositoryError> {
         self.present(column, text)?.parse().map_err(|error| self.corrupt(column, error))
     }
 
-    fn optional_token(&self, column: &str, text: Option<String>) -> Result<Option<ProviderToken>, RepositoryError> {
+    pub(in crate::adapters::sql) fn optional_token(
+        &self,
+        column: &str,
+        text: Option<String>,
+    ) -> Result<Option<ProviderToken>, RepositoryError> {
         text.map(|text| self.token(column, Some(text))).transpose()
     }
 }
@@ -261,6 +278,36 @@ pub fn readable_payments(rows: Vec<StoredRow>) -> Vec<Payment> {
         }
     };
     rows.into_iter().filter_map(read).collect()
+}
+
+/// The orders of these rows. One that cannot be read is reported and left out: it must not hide the others.
+pub fn readable_orders(rows: Vec<StoredRow>) -> Vec<StoredOrder> {
+    let report = |error: &RepositoryError| {
+        tracing::error!(%error, "an order is left out of a list until someone has looked at its row");
+    };
+    rows.into_iter().filter_map(|row| row.read().inspect_err(report).ok()).collect()
+}
+
+/// The states of attempts that are held up, by count.
+pub fn waiting_of(counts: &[(String, i64)]) -> Waiting {
+    let mut waiting = Waiting::default();
+    for (state, count) in counts {
+        match state.as_str() {
+            "REVIEW" => waiting.under_review += count.unsigned_abs(),
+            _ => waiting.unresolved += count.unsigned_abs(),
+        }
+    }
+    waiting
+}
+
+/// Which end of its order the outbox holds, where these events of it are there.
+pub fn told_of(order_id: &OrderId, events: &[Uuid]) -> Option<OutcomeKind> {
+    ends_of(order_id).into_iter().find(|(_, id)| events.contains(id)).map(|(kind, _)| kind)
+}
+
+/// Both ends that an order may have, with the ids of their events.
+pub fn ends_of(order_id: &OrderId) -> [(OutcomeKind, Uuid); 2] {
+    [OutcomeKind::Paid, OutcomeKind::Failed].map(|kind| (kind, EventId::of(order_id, kind).as_uuid()))
 }
 
 /// The tally of these counts by status.

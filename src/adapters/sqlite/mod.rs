@@ -10,6 +10,8 @@
 
 mod findings;
 mod gates;
+mod journal;
+mod lists;
 mod order_repository;
 mod outbox;
 mod positions;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::rows::tally_of;
-use crate::adapters::sql::stored_columns;
+use crate::adapters::sql::rows::{ends_of, tally_of, told_of, waiting_of};
 use crate::adapters::sqlite::SqliteOrderRepository;
-use crate::adapters::sqlite::statements::{latest, stored};
-use crate::adapters::sqlite::steps::{Arm, Begin, ClaimDue, Park, Save, Settle};
+use crate::adapters::sqlite::journal::of_order;
+use crate::adapters::sqlite::lists::{Which, page};
+use crate::adapters::sqlite::statements::latest;
+use crate::adapters::sqlite::steps::{Arm, Begin, ClaimDue, Hasten, Park, Renew, Save, Settle};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::outcome::OutcomeKind;
@@ -18,7 +19,7 @@ use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
     Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, Waiting as WaitingOrders,
+    Tally, Waiting,
 };
 
 #[async_trait]
@@ -48,9 +49,10 @@ impl OrderRepository for SqliteOrderRepository {
         payment: &Payment,
         reference: &ProviderToken,
         now: Timestamp,
-        _evidence: &Evidence,
+        evidence: &Evidence,
     ) -> Result<Standing, RepositoryError> {
-        self.write(Arm { payment: payment.clone(), reference: reference.clone(), now }).await
+        let (payment, reference, evidence) = (payment.clone(), reference.clone(), evidence.clone());
+        self.write(Arm { payment, reference, now, evidence }).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settling, RepositoryError> {
@@ -70,17 +72,7 @@ impl OrderRepository for SqliteOrderRepository {
     }
 
     async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        const STATEMENT: &str = concat!(
-            "SELECT ",
-            stored_columns!(),
-            " FROM orders o LEFT JOIN payments p ON p.order_id = o.id
-                AND p.attempt = (SELECT max(attempt) FROM payments WHERE order_id = o.id)
-              WHERE o.id > ? ORDER BY o.id LIMIT ?"
-        );
-        let after = after.map_or("", OrderId::as_str); // No id is empty, so all come after it.
-        let query = sqlx::query(STATEMENT).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = query.fetch_all(&self.pool).await.map_err(unavailable)?;
-        rows.iter().map(|row| stored(row).map_err(unavailable)?.read()).collect()
+        page(&self.pool, &Which::All, after, limit).await
     }
 
     async fn tally(&self) -> Result<Tally, RepositoryError> {
@@ -88,36 +80,42 @@ impl OrderRepository for SqliteOrderRepository {
         Ok(tally_of(&counts.map_err(unavailable)?))
     }
 
-    async fn renew(&self, _renewal: &Renewal) -> Result<Renewing, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError> {
+        self.write(Renew(renewal.clone())).await
     }
 
-    async fn told(&self, _id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn told(&self, id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
+        let [(_, one), (_, other)] = ends_of(id);
+        let query = sqlx::query_scalar("SELECT event_id FROM outbox WHERE event_id IN (?, ?)").bind(one).bind(other);
+        Ok(told_of(id, &query.fetch_all(&self.pool).await.map_err(unavailable)?))
     }
 
-    async fn hasten(&self, _id: &OrderId, _now: Timestamp) -> Result<bool, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn hasten(&self, id: &OrderId, now: Timestamp) -> Result<bool, RepositoryError> {
+        self.write(Hasten { id: id.clone(), now }).await
     }
 
-    async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn waiting(&self) -> Result<Waiting, RepositoryError> {
+        const STATEMENT: &str = "
+            SELECT state, count(*) FROM payments
+            WHERE state IN ('UNRESOLVED', 'FENCING', 'ABANDONING', 'REVIEW') GROUP BY state";
+        let counts = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
+        Ok(waiting_of(&counts.map_err(unavailable)?))
     }
 
-    async fn under_review(&self, _after: Option<&OrderId>, _limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn under_review(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {
+        page(&self.pool, &Which::UnderReview, after, limit).await
     }
 
     async fn paid_since(
         &self,
-        _since: Timestamp,
-        _after: Option<&OrderId>,
-        _limit: usize,
+        since: Timestamp,
+        after: Option<&OrderId>,
+        limit: usize,
     ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+        page(&self.pool, &Which::PaidSince(since), after, limit).await
     }
 
-    async fn journal(&self, _id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
-        Err(RepositoryError::Unavailable("not written yet".into()))
+    async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
+        of_order(&self.pool, id.as_str()).await
     }
 }

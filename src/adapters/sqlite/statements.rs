@@ -8,12 +8,14 @@ use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::outbox_rows::EventRow;
 use crate::adapters::sql::rows::{OrderRow, PaymentRow, StateRow, StoredRow};
 use crate::adapters::sql::stored_columns;
+use crate::adapters::sqlite::journal;
 use crate::domain::attempt::Attempt;
+use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::outcome::EventId;
 use crate::domain::payment::Payment;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{RepositoryError, StoredOrder, UNATTENDED_AFTER};
+use crate::ports::order_repository::{JournalEntry, RepositoryError, StoredOrder};
 use crate::ports::outbox::{OutcomeEvent, Published};
 
 /// The moment now by the machine's clock, in microseconds with the resolution of a millisecond.
@@ -83,51 +85,60 @@ pub(in crate::adapters::sqlite) async fn insert_order(
     inserted.map(|_| ()).map_err(|error| DatabaseFault::from(error).about(&row.id))
 }
 
-/// Adds an attempt that is new.
+/// Adds an attempt that is new, with its first entry in the journal.
 pub(in crate::adapters::sqlite) async fn insert_payment(
     db: &mut SqliteConnection,
     payment: &Payment,
+    due: Timestamp,
 ) -> Result<(), RepositoryError> {
     const STATEMENT: &str = "
-        INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, begun_at, armed_at,
-            due_at, event_id, correlation_id, traceparent, requested_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, reference, begun_at,
+            armed_at, due_at, event_id, correlation_id, traceparent, requested_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version";
     let (id, row) = (payment.order().id().as_str(), PaymentRow::of(payment));
-    let inserted = sqlx::query(STATEMENT)
+    let version = sqlx::query_scalar(STATEMENT)
         .bind(id)
         .bind(row.attempt)
         .bind(row.state.state)
         .bind(row.flow)
         .bind(row.payment_method)
         .bind(row.customer)
+        .bind(row.state.reference)
         .bind(row.begun_at)
         .bind(row.state.armed_at)
-        .bind(Moment(payment.begun_at.plus(UNATTENDED_AFTER)))
+        .bind(Moment(due))
         .bind(row.event_id)
         .bind(row.correlation_id)
         .bind(row.traceparent)
         .bind(row.requested_at)
-        .execute(db)
-        .await;
-    inserted.map(|_| ()).map_err(|error| DatabaseFault::from(error).about(id))
+        .fetch_one(&mut *db)
+        .await
+        .map_err(|error| DatabaseFault::from(error).about(id))?;
+    let subject = JournalEntry::subject_of_payment(payment.attempt);
+    journal::insert(db, id, &subject, version, payment.state.name(), &Evidence::default()).await
 }
 
-/// Stores how far an attempt is, and when it is to be looked at again: as before, where no date is given.
+/// Stores how far an attempt is, with an entry in the journal, and when it is to be looked at again: as
+/// before, where no date is given.
 pub(in crate::adapters::sqlite) async fn update_payment(
     db: &mut SqliteConnection,
     payment: &Payment,
     due: Option<Timestamp>,
+    evidence: &Evidence,
 ) -> Result<(), RepositoryError> {
-    // Since when it may have been charged stays on the books when the payment ends. What has ended or
-    // waits for a person is not due.
-    const STATEMENT: &str = "
-        UPDATE payments SET state = ?1, reference = ?2,
-            armed_at = iif(?1 IN ('SUCCEEDED', 'CANCELED'), armed_at, ?3),
-            due_at = iif(?1 IN ('SUCCEEDED', 'CANCELED', 'REVIEW'), NULL, coalesce(?4, due_at)),
-            reason_code = ?5, reason_category = ?6, reason_message = ?7, finding = ?8
-        WHERE order_id = ?9 AND attempt = ?10";
+    // Since when it may have been charged stays on the books when the payment ends. What rests is not due;
+    // anything else never stops to be.
+    const STATEMENT: &str = concat!(
+        "UPDATE payments SET state = ?1, reference = ?2,
+            armed_at = iif(?1 IN ('SUCCEEDED', 'CANCELED', 'ABANDONED'), armed_at, ?3),
+            due_at = iif(?11, NULL, coalesce(?4, due_at, ",
+        now!(),
+        ")),
+            reason_code = ?5, reason_category = ?6, reason_message = ?7, finding = ?8, version = version + 1
+         WHERE order_id = ?9 AND attempt = ?10 RETURNING version"
+    );
     let (id, state) = (payment.order().id().as_str(), StateRow::of(&payment.state));
-    let updated = sqlx::query(STATEMENT)
+    let version = sqlx::query_scalar(STATEMENT)
         .bind(state.state)
         .bind(state.reference)
         .bind(state.armed_at)
@@ -138,9 +149,12 @@ pub(in crate::adapters::sqlite) async fn update_payment(
         .bind(state.finding)
         .bind(id)
         .bind(i64::from(payment.attempt.number()))
-        .execute(db)
-        .await;
-    updated.map(|_| ()).map_err(|error| DatabaseFault::from(error).about(id))
+        .bind(payment.state.rests())
+        .fetch_one(&mut *db)
+        .await
+        .map_err(|error| DatabaseFault::from(error).about(id))?;
+    let subject = JournalEntry::subject_of_payment(payment.attempt);
+    journal::insert(db, id, &subject, version, payment.state.name(), evidence).await
 }
 
 /// Stores the end of an order.

@@ -15,12 +15,13 @@ use crate::adapters::sqlite::statements::{
 };
 use crate::adapters::sqlite::writer::Write;
 use crate::adapters::wire::outcome::encode;
-use crate::domain::order::{Order, OrderStatus};
-use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Settlement, Transition};
+use crate::domain::evidence::Evidence;
+use crate::domain::order::{Order, OrderId, OrderStatus};
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal, Settlement, Transition};
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::answers::opposite_event;
-use crate::ports::order_repository::{Begun, RepositoryError, Settling, Standing};
+use crate::ports::order_repository::{Begun, Renewing, RepositoryError, Settling, Standing, UNATTENDED_AFTER};
 
 /// `save`.
 pub(in crate::adapters::sqlite) struct Save(pub(in crate::adapters::sqlite) Order);
@@ -71,7 +72,7 @@ impl Write for Begin {
             order
         };
         let payment = Payment::first(Arc::new(self.request.decided_for(order)), self.flow, self.now);
-        insert_payment(db, &payment).await?;
+        insert_payment(db, &payment, self.now.plus(UNATTENDED_AFTER)).await?;
         Ok(Begun::first(payment, self.now))
     }
 }
@@ -81,6 +82,7 @@ pub(in crate::adapters::sqlite) struct Arm {
     pub(in crate::adapters::sqlite) payment: Payment,
     pub(in crate::adapters::sqlite) reference: ProviderToken,
     pub(in crate::adapters::sqlite) now: Timestamp,
+    pub(in crate::adapters::sqlite) evidence: Evidence,
 }
 
 #[async_trait]
@@ -99,7 +101,7 @@ impl Write for Arm {
             && payment.order().status() == OrderStatus::Pending
         {
             let armed = payment.armed(self.reference.clone(), self.now);
-            update_payment(db, armed.payment(), None).await?;
+            update_payment(db, armed.payment(), None, &self.evidence).await?;
             return Ok(Standing::Armed(armed));
         }
         let latest = latest(db, id).await?.and_then(|stored| stored.payment);
@@ -127,7 +129,7 @@ impl Write for Settle {
             return Ok(Settling::met_by(settlement, &stored));
         }
         update_order(&mut *db, order).await?;
-        update_payment(&mut *db, payment, None).await?;
+        update_payment(&mut *db, payment, None, &settlement.evidence).await?;
         insert_event(db, &encode(&settlement.outcome), None).await?;
         Ok(Settling::Stored)
     }
@@ -148,11 +150,68 @@ impl Write for Park {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
-        let Transition { payment, replaces, .. } = &self.transition;
+        let Transition { payment, replaces, evidence } = &self.transition;
         match attempt(&mut *db, payment.order().id(), payment.attempt).await? {
-            Some(stored) if is_one_of(&stored, replaces) => update_payment(db, payment, self.due).await,
+            Some(stored) if is_one_of(&stored, replaces) => update_payment(db, payment, self.due, evidence).await,
             _ => Ok(()),
         }
+    }
+}
+
+/// `renew`.
+pub(in crate::adapters::sqlite) struct Renew(pub(in crate::adapters::sqlite) Renewal);
+
+#[async_trait]
+impl Write for Renew {
+    type Answer = Renewing;
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.0.next.order().id().as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Renewing, RepositoryError> {
+        let Self(renewal) = self;
+        let Renewal { ended: Transition { payment, replaces, evidence }, next } = renewal;
+        let id = next.order().id();
+        let latest = latest(&mut *db, id).await?.ok_or_else(|| refused(id, NOT_BEGUN))?.payment;
+        let ended = attempt(&mut *db, id, payment.attempt).await?;
+        let begun = attempt(&mut *db, id, next.attempt).await?;
+        if ended.as_ref().zip(begun).is_some_and(|(ended, begun)| renewal.is_stored_as(ended, &begun)) {
+            return Ok(Renewing::Stored);
+        }
+        let is_latest = latest.is_some_and(|latest| latest.attempt == payment.attempt && next.attempt > latest.attempt);
+        if !is_latest || !ended.is_some_and(|ended| is_one_of(&ended, replaces)) {
+            return Ok(Renewing::MovedOn);
+        }
+        update_payment(&mut *db, payment, None, evidence).await?;
+        insert_payment(db, next, renewal.due()).await?;
+        Ok(Renewing::Stored)
+    }
+}
+
+/// `hasten`.
+pub(in crate::adapters::sqlite) struct Hasten {
+    pub(in crate::adapters::sqlite) id: OrderId,
+    pub(in crate::adapters::sqlite) now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Hasten {
+    type Answer = bool;
+
+    fn order_id(&self) -> Option<&str> {
+        Some(self.id.as_str())
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<bool, RepositoryError> {
+        const STATEMENT: &str = "
+            UPDATE payments SET due_at = min(coalesce(due_at, ?2), ?2)
+            WHERE order_id = ?1 AND attempt = (SELECT max(attempt) FROM payments WHERE order_id = ?1)
+                AND state NOT IN ('SUCCEEDED', 'CANCELED', 'ABANDONED', 'REVIEW')";
+        let query = sqlx::query(STATEMENT).bind(self.id.as_str()).bind(Moment(self.now));
+        query.execute(&mut *db).await.map_err(unavailable)?;
+        let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE id = ?)").bind(self.id.as_str());
+        known.fetch_one(db).await.map_err(unavailable)
     }
 }
 

@@ -11,13 +11,18 @@
 
 use serde::Deserialize;
 
-use crate::adapters::stripe::classify::documents::{found, identified, intent_state, refund_state, refunded_before};
+use crate::adapters::stripe::class::Class;
+use crate::adapters::stripe::classify::documents::{found, identified, intent_state};
+use crate::adapters::stripe::classify::pages::listed;
+use crate::adapters::stripe::classify::refunds::{refund_state, refunded_before};
 use crate::adapters::stripe::declines::{self, DUPLICATE};
-use crate::adapters::stripe::observation::{Answer, Asked, Class, Expected, Failure, Seen, Step};
+use crate::adapters::stripe::observation::{Answer, Asked, Expected, Failure, Seen, Step};
 use crate::adapters::stripe::wire::{AnyList, ApiError, ErrorBody, Intent, Page, RefundObject};
 use crate::domain::outcome::{FailureCategory, FailureReason};
 
 mod documents;
+mod pages;
+mod refunds;
 
 /// Codes that speak of our account or key, whatever the status.
 /// <https://docs.stripe.com/error-codes>
@@ -68,6 +73,7 @@ fn success(answer: &Answer, asked: &Asked<'_>) -> Class {
             read(answer, |page: Page<RefundObject<'_>>| refunded_before(&page, expected, answer))
         }
         Asked::Refund(expected) => read(answer, |refund: RefundObject<'_>| refund_state(&refund, expected, answer)),
+        Asked::List { livemode } => read(answer, |page: Page<Intent<'_>>| listed(&page, *livemode, answer)),
         Asked::Probe => read(answer, |list: AnyList<'_>| match list.object.as_str() {
             "list" => Class::Open,
             _ => Class::Unknown(unreadable(answer)),
@@ -122,16 +128,28 @@ fn told(answer: &Answer, error: &ApiError<'_>, asked: &Asked<'_>) -> Class {
         400 if error.code() == PROVIDER_TIMEOUT => Class::Unknown(detail()),
         400 | 404 => match (rejected(answer.status, error, asked), asked.reference()) {
             (Some(reason), _) => not_taken(error, asked, reason, detail),
-            // Ours, and not there: another account or mode, or lost. Never a proof that nothing was charged.
-            (None, Some(_)) if answer.status == 404 => Class::Configuration(detail()),
-            (None, _) => Class::Quarantine(detail()),
+            // Ours, and not there: another account, or lost. Never a proof that nothing was charged, and no reason
+            // to close the gate: the probe would open it, and this order close it again.
+            (None, Some(_)) if answer.status == 404 => Class::Quarantine(detail()),
+            (None, _) => malformed(error, detail),
         },
         429 => retry(true),
         502..=504 if !answer.replayed && answer.should_retry.is_none() => retry(true),
         // A stored 500 is replayed for as long as the key lives: asking again tells nothing new.
         500..=599 | 408 => Class::Unknown(detail()),
-        // Our own fault: this request will never be right. Whether others are is for the gate to see.
-        400..=499 => Class::Quarantine(detail()),
+        400..=499 => malformed(error, detail),
+        _ => Class::Unknown(detail()),
+    }
+}
+
+/// This request will never be right, by this order's data or by our own making. Whether others are is for the
+/// gate to see. Only Stripe's own word for it counts, and none that comes with a charge under way.
+fn malformed(error: &ApiError<'_>, detail: impl Fn() -> String) -> Class {
+    let may_be_charged = |intent: &Intent<'_>| !UNCHARGED.contains(&intent.status.as_str());
+    match error.kind() {
+        "invalid_request_error" if !error.payment_intent.as_deref().is_some_and(may_be_charged) => {
+            Class::Rejected(detail())
+        }
         _ => Class::Unknown(detail()),
     }
 }
@@ -184,8 +202,13 @@ fn rejected(status: u16, error: &ApiError<'_>, asked: &Asked<'_>) -> Option<Fail
             let sentence = "the payment method or customer does not exist or cannot be charged";
             Some(declines::reason(code, FailureCategory::InvalidPaymentMethod, sentence))
         }
-        Asked::Refund(_) if matches!(code, "charge_disputed" | "refund_disputed_payment") => {
-            Some(declines::reason(code, FailureCategory::HardDecline, "a disputed payment cannot be refunded"))
+        Asked::Refund(_) if status == 400 => {
+            let sentence = match code {
+                "charge_already_refunded" => "the payment was refunded before",
+                "charge_disputed" | "refund_disputed_payment" => "a disputed payment cannot be refunded",
+                _ => return None,
+            };
+            Some(declines::reason(code, FailureCategory::HardDecline, sentence))
         }
         _ => None,
     }

@@ -13,10 +13,13 @@ use secrecy::ExposeSecret;
 use tokio::time::sleep;
 use url::Url;
 
+use crate::adapters::stripe::class::Class;
 use crate::adapters::stripe::classify::classify;
-use crate::adapters::stripe::observation::{Answer, Asked, Class, Failure, Seen};
+use crate::adapters::stripe::journal::Entry;
+use crate::adapters::stripe::observation::{Answer, Asked, Failure, Seen};
 use crate::adapters::stripe::rate::Rate;
 use crate::adapters::stripe::{Config, SetupError};
+use crate::domain::evidence::Exchanges;
 
 /// The API version that the forms and `wire.rs` are written for. A part of the promise, as the bytes
 /// are: another version is another request. <https://docs.stripe.com/api/versioning>
@@ -39,8 +42,8 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 pub(crate) enum Call {
     /// Reads; repeating it is always safe.
     Get(Url),
-    /// Acts, once per key.
-    Post { url: Url, key: HeaderValue, form: Bytes },
+    /// Acts, once per key; without one only what may be done twice.
+    Post { url: Url, key: Option<HeaderValue>, form: Bytes },
 }
 
 /// The connection to Stripe, shared by all calls.
@@ -75,47 +78,56 @@ impl Client {
         Ok(Self { http, rate: Rate::new(config.requests_per_second), max_tries: config.max_tries.max(1) })
     }
 
-    /// Sends the call until it has a class that stands, `max_tries` times at the most.
-    pub(crate) async fn send(&self, call: &Call, asked: &Asked<'_>) -> Class {
+    /// Sends the call until it has a class that stands, `max_tries` times at the most. Notes every try.
+    pub(crate) async fn send(&self, call: &Call, asked: &Asked<'_>, sent: &mut Exchanges) -> Class {
+        let entry = Entry::of(call, asked);
         let mut in_doubt = false;
         let mut tries = 1;
         loop {
             self.rate.turn(asked.endpoint()).await;
             let start = Instant::now();
-            let class = classify(&self.observe(call).await, asked);
+            let seen = self.observe(call).await;
+            let (class, took) = (classify(&seen, asked), start.elapsed());
             metrics::histogram!("order_payments_gateway_request_seconds",
                 "operation" => asked.label(), "class" => class.label())
-            .record(start.elapsed());
-            let Class::Retry { executed, after, detail } = &class else {
-                return class.concluded(in_doubt);
+            .record(took);
+            let Some((executed, after)) = self.next_try(&seen, &class, asked, tries) else {
+                let class = class.concluded(in_doubt);
+                sent.push(entry.exchange(&seen, &class, took));
+                return class;
             };
-            self.make_room(*executed, *after);
-            if tries == self.max_tries || after.is_some_and(|after| after > MAX_RETRY_AFTER) {
-                return class.concluded(in_doubt);
-            }
-            tracing::debug!(tries, in_doubt, "sending a request to the payment gateway again after {detail}");
+            sent.push(entry.exchange(&seen, &class, took));
             in_doubt |= executed;
             sleep(after.unwrap_or_default() + backoff(tries)).await;
             tries += 1;
         }
     }
 
-    /// A limit that one call meets holds for all of them.
-    fn make_room(&self, executed: bool, after: Option<Duration>) {
-        if let (false, Some(after)) = (executed, after) {
-            self.rate.hold(after.min(MAX_RETRY_AFTER));
+    /// Whether to try again: then whether this try may have been executed, and how long to wait.
+    fn next_try(&self, seen: &Seen, class: &Class, asked: &Asked<'_>, tries: u32) -> Option<(bool, Option<Duration>)> {
+        let Class::Retry { executed, after, detail } = class else { return None };
+        // A limit that one call meets holds for all of them.
+        if !executed && matches!(seen, Seen::Answered(answer) if answer.status == 429) {
+            match after {
+                Some(after) => self.rate.hold(*after),
+                None => self.rate.slow_down(asked.endpoint()),
+            }
         }
+        let is_over = tries == self.max_tries || after.is_some_and(|after| after > MAX_RETRY_AFTER);
+        if is_over {
+            return None;
+        }
+        tracing::debug!(tries, executed, "sending a request to the payment gateway again after {detail}");
+        Some((*executed, *after))
     }
 
     async fn observe(&self, call: &Call) -> Seen {
         let request = match call {
             Call::Get(url) => self.http.request(Method::GET, url.clone()),
-            Call::Post { url, key, form } => self
-                .http
-                .request(Method::POST, url.clone())
-                .header(IDEMPOTENCY_KEY, key)
-                .header(CONTENT_TYPE, FORM)
-                .body(form.clone()),
+            Call::Post { url, key, form } => {
+                let headers = key.iter().map(|key| (IDEMPOTENCY_KEY, key.clone())).chain([(CONTENT_TYPE, FORM)]);
+                self.http.request(Method::POST, url.clone()).headers(headers.collect()).body(form.clone())
+            }
         };
         match request.send().await {
             Ok(response) => Seen::Answered(answer(response).await),

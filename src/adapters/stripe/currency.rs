@@ -2,7 +2,9 @@
 //! Never rounds, and never guesses: what Stripe's tables do not settle is not charged.
 //! <https://docs.stripe.com/currencies>
 
-use crate::domain::money::Money;
+use rust_decimal::Decimal;
+
+use crate::domain::money::{Currency, Money};
 
 /// Charged without decimals. Stripe's own list, but for UGX, which its special cases overrule.
 const WHOLE: [&str; 15] =
@@ -43,13 +45,7 @@ impl Unchargeable {
 /// The amount in Stripe's units of its currency.
 pub(crate) fn minor_units(money: Money) -> Result<i64, Unchargeable> {
     let code = money.currency().code();
-    let (decimals, step) = match code {
-        _ if WHOLE.contains(&code) => (0, 1),
-        _ if WHOLE_IN_HUNDREDTHS.contains(&code) => (2, 100),
-        _ if THOUSANDTHS.contains(&code) => (3, 10),
-        _ if money.currency().decimals() == 2 => (2, 1),
-        _ => return Err(Unchargeable::UnknownScale),
-    };
+    let (decimals, step) = scale(money.currency()).ok_or(Unchargeable::UnknownScale)?;
     let mut amount = money.amount().normalize();
     if amount.scale() > decimals {
         return Err(Unchargeable::TooFine);
@@ -64,10 +60,28 @@ pub(crate) fn minor_units(money: Money) -> Result<i64, Unchargeable> {
     }
 }
 
+/// The amount that Stripe tells in its units of a currency in lower case; `None` where that is none of ours.
+pub(crate) fn money(units: i64, currency: &str) -> Option<Money> {
+    let currency: Currency = currency.to_ascii_uppercase().parse().ok()?;
+    let (decimals, _) = scale(currency)?;
+    Money::new(Decimal::new(units, decimals), currency).ok()
+}
+
+/// The decimals that Stripe counts in, and the least step of its units; `None` where that is not documented.
+fn scale(currency: Currency) -> Option<(u32, i64)> {
+    let code = currency.code();
+    match code {
+        _ if WHOLE.contains(&code) => Some((0, 1)),
+        _ if WHOLE_IN_HUNDREDTHS.contains(&code) => Some((2, 100)),
+        _ if THOUSANDTHS.contains(&code) => Some((3, 10)),
+        _ if currency.decimals() == 2 => Some((2, 1)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Currency;
 
     fn units(amount: &str, currency: &str) -> Result<i64, Unchargeable> {
         minor_units(Money::parse(amount, currency).expect("an amount of that currency"))
@@ -97,6 +111,24 @@ mod tests {
             };
             assert_eq!(units("7", currency.code()), expected, "{currency}");
         }
+    }
+
+    #[test]
+    fn what_stripe_counts_is_read_as_it_was_sent() {
+        for currency in every_currency() {
+            let code = currency.code();
+            let seven = Money::parse("7", code).expect("an amount");
+            let told = |units| money(units, &code.to_ascii_lowercase());
+            match minor_units(seven) {
+                Ok(units) => assert_eq!(told(units), Some(seven), "{currency}"),
+                Err(_) => assert_eq!(told(7), None, "{currency}"),
+            }
+            assert_eq!((told(0), told(-1)), (None, None), "{currency}");
+        }
+        assert_eq!(money(1250, "eur"), Money::parse("12.50", "EUR").ok());
+        assert_eq!(money(50, "isk"), None, "there are no hundredths of a krona");
+        assert_eq!(money(5124, "kwd"), Money::parse("5.124", "KWD").ok());
+        assert_eq!(money(100, "xxx"), None);
     }
 
     #[test]

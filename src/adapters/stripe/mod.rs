@@ -4,6 +4,8 @@
 //! gateway ──► wire (forms) ──► client ──► HTTP
 //!    ▲                            │
 //!    └── Class ◄── classify ◄── observation
+//!
+//! webhook ──► Hint: where to look now
 //! ```
 //!
 //! Only `client` touches the network and only `classify` decides what an answer means. Neither key,
@@ -17,13 +19,16 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
+mod class;
 mod classify;
 mod client;
 mod currency;
 mod declines;
 mod gateway;
+mod journal;
 mod observation;
 mod rate;
+pub mod webhook;
 mod wire;
 
 pub use gateway::StripeGateway;

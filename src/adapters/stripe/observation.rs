@@ -1,10 +1,9 @@
-//! What is seen of a call, what was asked by it, and what that comes to. Values only: no I/O.
+//! What is seen of a call, and what was asked by it. Values only: no I/O.
 
 use std::time::Duration;
 
 use crate::adapters::stripe::rate::Endpoint;
 use crate::adapters::stripe::wire::ApiError;
-use crate::domain::outcome::FailureReason;
 use crate::domain::request::ProviderToken;
 
 /// What came back.
@@ -76,14 +75,19 @@ pub(crate) enum Asked<'a> {
     Search(Expected<'a>),
     /// Money back.
     Refund(ExpectedRefund<'a>),
-    /// Whether this money was given back before.
+    /// A page of the refunds of a charge: whether this money was given back before.
     Refunds(ExpectedRefund<'a>),
+    /// A page of the intents of a stretch of time.
+    List {
+        /// The mode of our key, where the key tells it.
+        livemode: Option<bool>,
+    },
     /// Whether we are let in.
     Probe,
 }
 
 impl Asked<'_> {
-    /// The name under which its calls are measured.
+    /// The name under which its calls are measured and noted.
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Intent(Step::Prepare, _) => "prepare",
@@ -93,6 +97,7 @@ impl Asked<'_> {
             Self::Search(_) => "search",
             Self::Refund(_) => "refund",
             Self::Refunds(_) => "look_up_refund",
+            Self::List { .. } => "charges",
             Self::Probe => "probe",
         }
     }
@@ -103,7 +108,9 @@ impl Asked<'_> {
             Self::Intent(Step::Charge, Expected { reference: Some(_), .. }) => Endpoint::Confirm,
             Self::Intent(Step::Prepare | Step::Charge, _) => Endpoint::Create,
             Self::Intent(Step::Cancel, _) => Endpoint::Cancel,
-            Self::Intent(Step::LookUp, _) | Self::Search(_) | Self::Refunds(_) | Self::Probe => Endpoint::Retrieve,
+            Self::Intent(Step::LookUp, _) | Self::Refunds(_) => Endpoint::Retrieve,
+            Self::Search(_) => Endpoint::Search,
+            Self::List { .. } | Self::Probe => Endpoint::List,
             Self::Refund(_) => Endpoint::Refund,
         }
     }
@@ -113,7 +120,7 @@ impl Asked<'_> {
         match self {
             Self::Intent(_, expected) => expected.reference,
             Self::Refund(expected) | Self::Refunds(expected) => Some(expected.reference),
-            Self::Search(_) | Self::Probe => None,
+            Self::Search(_) | Self::List { .. } | Self::Probe => None,
         }
     }
 }
@@ -150,85 +157,4 @@ pub(crate) struct ExpectedRefund<'a> {
     pub(crate) currency: &'a str,
     pub(crate) reference: &'a ProviderToken,
     pub(crate) refund_id: &'a str,
-}
-
-/// What an observation comes to. Texts are for a person and hold nothing private.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// The exact amount was taken.
-    Approved(ProviderToken),
-    /// Not taken; to be canceled before anyone believes it.
-    Declined { reference: ProviderToken, reason: FailureReason },
-    /// Refused before anything was made.
-    Refused(FailureReason),
-    /// Canceled: never taken, and never will be.
-    Canceled(FailureReason),
-    /// Made, and seen before any charge.
-    Unconfirmed(ProviderToken),
-    /// The provider decides later.
-    Pending,
-    /// Nothing of the kind is shown. Of a search, which lags behind, this proves nothing.
-    NotFound,
-    /// The money is on its way back.
-    Refunded(ProviderToken),
-    /// The refund is accepted and may still fail.
-    RefundPending(ProviderToken),
-    /// We are let in.
-    Open,
-    /// To be sent again, the same bytes under the same key.
-    Retry {
-        /// Whether this request may have been executed for all that.
-        executed: bool,
-        /// How long Stripe wants to be left alone.
-        after: Option<Duration>,
-        detail: String,
-    },
-    /// Certainly not executed, and tried often enough.
-    Unavailable(String),
-    /// May have been executed.
-    Unknown(String),
-    /// The key was used with other bytes: what it did then must be looked up.
-    KeyReused(String),
-    /// Our credentials, mode or set-up are wrong; no order is at fault.
-    Configuration(String),
-    /// Contradicts what we know of this order; a person must look.
-    Quarantine(String),
-}
-
-impl Class {
-    /// The name under which it is counted.
-    pub(crate) const fn label(&self) -> &'static str {
-        match self {
-            Self::Approved(_) => "approved",
-            Self::Declined { .. } => "declined",
-            Self::Refused(_) => "refused",
-            Self::Canceled(_) => "canceled",
-            Self::Unconfirmed(_) => "unconfirmed",
-            Self::Pending => "pending",
-            Self::NotFound => "not_found",
-            Self::Refunded(_) => "refunded",
-            Self::RefundPending(_) => "refund_pending",
-            Self::Open => "open",
-            Self::Retry { .. } => "retry",
-            Self::Unavailable(_) => "unavailable",
-            Self::Unknown(_) => "unknown",
-            Self::KeyReused(_) => "key_reused",
-            Self::Configuration(_) => "configuration",
-            Self::Quarantine(_) => "quarantine",
-        }
-    }
-
-    /// What is left of this class when no further try is made, `in_doubt` where an earlier try of the
-    /// same call may have been executed: then nothing may be said that rests on its not having been.
-    pub(crate) fn concluded(self, in_doubt: bool) -> Self {
-        match self {
-            Self::Retry { executed: false, detail, .. } if !in_doubt => Self::Unavailable(detail),
-            Self::Retry { detail, .. } => Self::Unknown(detail),
-            Self::Configuration(detail) | Self::Unavailable(detail) if in_doubt => Self::Unknown(detail),
-            Self::Refused(reason) if in_doubt => {
-                Self::Unknown(format!("refused ({}) after a try that may have been executed", reason.code))
-            }
-            class => class,
-        }
-    }
 }

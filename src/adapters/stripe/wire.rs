@@ -56,6 +56,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) status: Text<'a>,
     pub(crate) amount: i64,
     pub(crate) amount_received: Option<i64>,
+    /// Seconds since 1970.
+    pub(crate) created: Option<i64>,
     #[serde(borrow)]
     pub(crate) currency: Text<'a>,
     pub(crate) livemode: Option<bool>,

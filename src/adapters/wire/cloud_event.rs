@@ -180,7 +180,8 @@ fn attribute(bytes: &[u8]) -> Option<String> {
     lawful.then(|| text.to_owned())
 }
 
-fn moment(bytes: &[u8]) -> Option<Timestamp> {
+/// The moment that RFC 3339 text tells, if it is that.
+pub fn moment(bytes: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(bytes).ok()?;
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok().map(Timestamp::from_micros)

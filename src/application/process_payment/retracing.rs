@@ -17,7 +17,7 @@ use crate::ports::order_repository::Renewing;
 use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, ListedCharge, ListedStanding, Sighting};
 
 /// How much earlier than an attempt began its charges are looked for: clocks differ.
-const MARGIN: Duration = Duration::from_hours(1);
+const MARGIN: Duration = IdempotencyKey::CLOCK_SKEW;
 
 impl ProcessPayment {
     /// Gives up an attempt whose outcome stays unknown: has its charge made impossible, then begins the next.
@@ -31,7 +31,7 @@ impl ProcessPayment {
     pub(crate) async fn give_up(&self, abandoning: &Payment) -> Result<Settled, ProcessError> {
         let mut evidence = Evidence::default();
         let canceled = match abandoning.reference() {
-            Some(reference) => self.gateway.cancel(abandoning, reference, &mut evidence.exchanges).await,
+            Some(reference) => self.cancel(abandoning, reference, &mut evidence).await,
             None => Ok(Cancellation::Canceled), // What it has made, if anything, is found on the list.
         };
         match canceled {
@@ -61,6 +61,10 @@ impl ProcessPayment {
     /// For an attempt that is PREPARING or ABANDONING: none of its own charges is under way.
     pub(crate) async fn retrace(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         if !self.gateway.capabilities().lists {
+            // Under the same key it is the same object, whoever made it.
+            if self.may_go_on(payment) {
+                return self.advance(payment, evidence).await;
+            }
             let finding = "it may have been charged before, and the gateway cannot list its charges".to_owned();
             return self.review(payment, finding, evidence).await;
         }
@@ -82,7 +86,7 @@ impl ProcessPayment {
         let is_new = charges.iter().all(|charge| charge.attempt < payment.attempt);
         let goes_on = told.is_none() && is_new && self.may_go_on(payment);
         for charge in charges.iter().filter(|charge| charge.standing != ListedStanding::Canceled) {
-            match self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence.exchanges).await {
+            match self.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence).await {
                 Ok(Cancellation::Canceled) => {}
                 Ok(Cancellation::Succeeded(_)) => return self.take_up(payment, charge, evidence).await,
                 Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
@@ -99,17 +103,29 @@ impl ProcessPayment {
         }
     }
 
-    /// The object that this attempt made without our learning its name, if the gateway's list has one.
-    ///
-    /// # Errors
-    /// [`GatewayError`]; nothing is known then.
-    pub(crate) async fn found_on_list(&self, payment: &Payment) -> Result<Option<ProviderToken>, GatewayError> {
-        if !self.gateway.capabilities().lists {
-            return Ok(None);
+    async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+        evidence: &mut Evidence,
+    ) -> Result<Cancellation, GatewayError> {
+        if !self.gateway.capabilities().cancels {
+            let detail = format!("{reference} is open, and the gateway cannot make sure that no charge follows");
+            return Err(GatewayError::Contradiction { detail });
         }
-        let charges = self.charges_of(payment).await?;
-        let own = charges.into_iter().find(|charge| charge.attempt == payment.attempt);
-        Ok(own.map(|charge| charge.reference))
+        self.gateway.cancel(payment, reference, &mut evidence.exchanges).await
+    }
+
+    /// Takes note of the object that this attempt made, and looks at it at once.
+    pub(crate) async fn learn(&self, payment: &Payment, reference: ProviderToken) -> Result<Settled, ProcessError> {
+        let found = payment.found(reference);
+        self.park_briefly(&found).await?;
+        let mut evidence = Evidence::default();
+        match self.gateway.look_up(&found.payment, &mut evidence.exchanges).await {
+            Ok(Sighting::Answered(charge)) => self.conclude(&found.payment, charge, evidence).await,
+            Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.park(&found.with(evidence)).await,
+            Err(trouble) => self.wait_out(&found.payment, trouble, evidence).await,
+        }
     }
 
     /// Everything that the gateway made for the order since this attempt began, oldest first.

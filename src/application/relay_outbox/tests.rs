@@ -4,14 +4,16 @@ use super::*;
 use crate::adapters::memory::clock::ManualClock;
 use crate::adapters::memory::event_publisher::{MemoryEventPublisher, MemoryTopic, PublishFault};
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
+use crate::application::relay_outbox::refused::REST_AFTER_REFUSAL;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
+use crate::domain::outcome::OutcomeKind;
 use crate::domain::payment::ChargeFlow;
 use crate::domain::request::{Origin, PaymentRequest};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::event_publisher::Tail;
 use crate::ports::order_repository::{Begun, OrderRepository, Standing};
-use crate::ports::outbox::{OutcomeEvent, Position, Published};
+use crate::ports::outbox::{Adopted, OutcomeEvent, Position, Published};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const TOPIC: &str = "outcomes";
@@ -72,6 +74,22 @@ impl Stage {
 
     fn visible(&self) -> usize {
         self.topic.records().len()
+    }
+
+    /// The orders whose outcomes were not published yet.
+    async fn waiting(&self) -> Vec<String> {
+        let waiting = self.store.unpublished(100).await.expect("memory answers");
+        waiting.iter().map(|event| event.order_id.to_string()).collect()
+    }
+
+    /// Lets a relay work until there is nothing left that it can do.
+    async fn publish_all(&self, relay: &mut RelayOutbox) {
+        for _ in 0..100 {
+            if relay.run_once().await.expect("nothing fails") == Relayed::Idle {
+                return;
+            }
+        }
+        panic!("the relay comes to no end");
     }
 }
 
@@ -166,6 +184,69 @@ async fn a_topic_that_was_made_anew_is_read_from_its_start() {
     let successor = stage.publisher();
     assert_eq!(stage.relay("a", &successor).run_once().await.expect("nothing fails"), Relayed::Idle);
     assert_eq!(stage.visible(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_is_refused_keeps_no_other_waiting_and_is_tried_again_rarely() {
+    let stage = Stage::with_settled_orders(8).await;
+    stage.topic.set_refused("ord_4", true);
+    let mut relay = stage.relay("a", &stage.publisher());
+    stage.publish_all(&mut relay).await;
+    assert_eq!((stage.visible(), stage.waiting().await), (7, vec!["ord_4".to_owned()]));
+    stage.settle(8).await;
+    assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Published(1), "later ones do not wait");
+    assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Idle);
+
+    for is_refused in [true, false] {
+        stage.topic.set_refused("ord_4", is_refused);
+        tokio::time::advance(REST_AFTER_REFUSAL - Duration::from_secs(1)).await;
+        stage.clock.advance(LEASE);
+        assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Idle);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let expected = if is_refused { Relayed::Refused } else { Relayed::Published(1) };
+        assert_eq!(relay.run_once().await.expect("nothing fails"), expected);
+    }
+    assert_eq!((stage.visible(), stage.waiting().await.len()), (9, 0));
+}
+
+#[tokio::test]
+async fn outcomes_that_are_refused_fill_no_batch() {
+    let stage = Stage::with_settled_orders(12).await;
+    for number in 0..6 {
+        stage.topic.set_refused(&format!("ord_{number}"), true);
+    }
+    let mut relay = stage.relay("a", &stage.publisher());
+    stage.publish_all(&mut relay).await;
+    assert_eq!((stage.visible(), stage.waiting().await.len()), (6, 6));
+}
+
+#[tokio::test]
+async fn a_database_that_is_restored_while_its_relay_leads_publishes_nothing_twice() {
+    let stage = Stage::with_settled_orders(2).await;
+    let mut relay = stage.relay("a", &stage.publisher());
+    assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Published(2));
+    // As after the restore of a dump from before: the same orders are settled again, in a store that has
+    // forgotten that they were told.
+    let restored = Stage { topic: Arc::clone(&stage.topic), ..Stage::with_settled_orders(2).await };
+    relay.outbox = Arc::clone(&restored.store) as _;
+    relay.catch_up = CatchUp::new(Arc::clone(&restored.store) as _, Arc::clone(&relay.publisher), TOPIC);
+    assert!(matches!(relay.run_once().await, Err(RelayError::Forgotten)));
+    assert_eq!(relay.run_once().await.expect("nothing fails any more"), Relayed::Idle);
+    assert_eq!((restored.visible(), restored.waiting().await.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_restored_database_is_told_what_the_world_was_told_and_no_one_is_fenced() {
+    let stage = Stage::with_settled_orders(2).await;
+    let mut leader = stage.relay("leader", &stage.publisher());
+    assert_eq!(leader.run_once().await.expect("nothing fails"), Relayed::Published(2));
+    let restored = Stage { topic: Arc::clone(&stage.topic), ..Stage::new() };
+    let catch_up = CatchUp::new(Arc::clone(&restored.store) as _, restored.publisher(), TOPIC);
+    assert_eq!(catch_up.run().await.expect("nothing fails"), Adopted { marked: 0, stored: 2 });
+    let told = restored.store.told(&"ord_1".parse().expect("an id")).await.expect("memory answers");
+    assert_eq!(told, Some(OutcomeKind::Paid));
+    stage.settle(2).await;
+    assert_eq!(leader.run_once().await.expect("nothing fails"), Relayed::Published(1));
 }
 
 /// A publisher whose broker takes its time.

@@ -67,6 +67,8 @@ pub struct StripeAccount {
     pub api_base: Url,
     /// The secret key.
     pub api_key: SecretString,
+    /// What webhooks are signed with; `None` where none are taken.
+    pub webhook_secret: Option<SecretString>,
 }
 
 /// The kinds as they are written, before it is known whether what they need is there.
@@ -117,8 +119,24 @@ impl StripeAccount {
         if !api_key.expose_secret().is_empty() && !is_secret {
             reader.refuse(if is_named { KEY_FILE } else { KEY }, "must be a secret key: it begins with sk_ or rk_");
         }
-        Self { api_base: api_base(reader), api_key }
+        Self { api_base: api_base(reader), api_key, webhook_secret: webhook_secret(reader) }
     }
+}
+
+fn webhook_secret(reader: &mut Reader) -> Option<SecretString> {
+    const KEY: &str = "gateway.stripe.webhook_secret";
+    const KEY_FILE: &str = "gateway.stripe.webhook_secret_file";
+    let secret = reader.secret(KEY, KEY_FILE)?;
+    let given = if reader.text(KEY_FILE).is_empty() { KEY } else { KEY_FILE };
+    // An API key in its place would refuse every webhook, and nobody would know why.
+    let text = secret.expose_secret();
+    if !text.starts_with("whsec_") || !text.chars().all(|letter| letter.is_ascii_graphic()) {
+        reader.refuse(given, "must be the signing secret of a webhook endpoint: one word that begins with whsec_");
+    }
+    if reader.text("http.listen").is_empty() {
+        reader.refuse(given, "needs http.listen: webhooks are taken there");
+    }
+    Some(secret)
 }
 
 /// The key travels with every request: in the clear it may only go to this machine.

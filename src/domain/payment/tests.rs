@@ -39,6 +39,8 @@ fn every_state() -> Vec<PaymentState> {
         PaymentState::Fencing { armament: armament.clone(), reason: reason() },
         PaymentState::Succeeded { reference: reference() },
         PaymentState::Canceled { reference: Some(reference()), reason: reason() },
+        PaymentState::Abandoning(armament.clone()),
+        PaymentState::Abandoned { reference: Some(reference()) },
         PaymentState::Review { armament: Some(armament), finding: "two charges".to_owned() },
     ]
 }
@@ -49,7 +51,9 @@ fn a_two_step_payment_cannot_be_charged_before_it_is_armed() {
     assert_eq!(payment.as_armed(NOW), None);
     let armed = payment.armed(reference(), NOW);
     assert_eq!(armed.payment().reference(), Some(&reference()));
-    assert_eq!(armed.payment().as_armed(NOW), Some(armed.clone()));
+    assert!(!armed.is_resumed(), "nothing was sent yet");
+    let met = armed.payment().as_armed(NOW).expect("its key is young");
+    assert_eq!((met.payment(), met.is_resumed()), (armed.payment(), true));
 }
 
 #[test]
@@ -87,7 +91,13 @@ fn paid_and_failed_settle_order_payment_and_outcome_together() {
 /// Every step that can be taken from a state: the name of what comes, and what it replaces.
 fn steps_from(state: PaymentState) -> Vec<(&'static str, &'static [&'static str])> {
     let held = Payment { state, ..payment(ChargeFlow::TwoStep) };
-    let waiting = [held.unresolved(), held.fencing(reference(), reason()), held.under_review("two charges".to_owned())];
+    let waiting = [
+        held.unresolved(),
+        held.abandoning(),
+        held.fencing(reference(), reason()),
+        held.under_review("two charges".to_owned()),
+        held.renewed(held.attempt.next(), NOW).ended,
+    ];
     let ends = [held.paid(reference(), NOW), held.failed(reason(), NOW)].map(|end| end.expect("pending"));
     let waiting = waiting.into_iter().map(|step| (step.payment.state.name(), step.replaces));
     waiting.chain(ends.into_iter().map(|end| (end.payment.state.name(), end.replaces))).collect()
@@ -100,13 +110,43 @@ fn a_step_replaces_only_what_its_caller_knew_of() {
         for (next, replaces) in steps_from(held) {
             let expected: &[&str] = match (name, next) {
                 ("PREPARING", _) => &["PREPARING"],
-                ("SUCCEEDED" | "CANCELED" | "REVIEW", _) => &[],
+                ("SUCCEEDED" | "CANCELED" | "ABANDONED" | "REVIEW", _) => &[],
                 (_, "UNRESOLVED") => &["CONFIRMING", "UNRESOLVED"],
-                _ => &["CONFIRMING", "UNRESOLVED", "FENCING"],
+                (_, "ABANDONING") => &["CONFIRMING", "UNRESOLVED", "ABANDONING"],
+                (_, "ABANDONED") => &["ABANDONING"],
+                _ => &["CONFIRMING", "UNRESOLVED", "ABANDONING", "FENCING"],
             };
             assert_eq!(replaces, expected, "{name} to {next}");
         }
     }
+}
+
+#[test]
+fn the_next_attempt_has_keys_of_its_own_and_is_made_in_two_steps() {
+    let first = payment(ChargeFlow::OneStep);
+    let later = NOW.plus(Duration::from_hours(30));
+    let renewal = first.abandoning().payment.renewed(first.attempt.next(), later);
+    let next = &renewal.next;
+    assert_eq!((next.attempt.number(), next.flow, next.begun_at), (2, ChargeFlow::TwoStep, later));
+    assert_eq!(next.state, PaymentState::Preparing);
+    assert_ne!(next.key(Operation::Charge), first.key(Operation::Charge));
+    assert_eq!(renewal.ended.payment.state, PaymentState::Abandoned { reference: None });
+}
+
+#[test]
+fn an_attempt_of_an_unknown_past_counts_as_begun_back_then() {
+    let since = NOW.minus(Duration::from_hours(30));
+    for (since, begun_at) in [(Some(since), since), (None, Timestamp::EPOCH), (Some(later_than_now()), NOW)] {
+        let mut request = (*payment(ChargeFlow::OneStep).request).clone();
+        request.origin.past = Past::Unknown { since };
+        let first = Payment::first(Arc::new(request), ChargeFlow::OneStep, NOW);
+        assert_eq!((first.begun_at, first.flow), (begun_at, ChargeFlow::TwoStep));
+        assert_eq!(first.state, PaymentState::Preparing, "nothing is charged before the gateway was asked");
+    }
+}
+
+fn later_than_now() -> Timestamp {
+    NOW.plus(Duration::from_hours(1))
 }
 
 #[test]

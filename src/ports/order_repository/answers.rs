@@ -1,12 +1,14 @@
 //! What a repository answers about what it has stored. Pure, so that every repository says the same.
 
+use crate::domain::attempt::Attempt;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::outcome::{EventId, OutcomeKind};
 use crate::domain::payment::{Payment, PaymentState, Renewal, Settlement};
+use crate::domain::refund::RefundId;
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, Settling, Standing, StoredOrder, UNATTENDED_AFTER};
+use crate::ports::order_repository::{Begun, JournalEntry, Settling, Standing, StoredOrder, UNATTENDED_AFTER};
 
 impl StoredOrder {
     /// Whether saving `order` again finds this one: equal, or the same order PENDING then and settled since.
@@ -91,6 +93,23 @@ impl Renewal {
     pub fn is_stored_as(&self, ended: &Payment, next: &Payment) -> bool {
         let is_ended = matches!(ended.state, PaymentState::Abandoned { .. });
         is_ended && next.attempt == self.next.attempt && next.begun_at == self.next.begun_at
+    }
+}
+
+impl JournalEntry {
+    /// The subject of an attempt's entries.
+    pub fn subject_of_payment(attempt: Attempt) -> String {
+        format!("payment/{}", attempt.number())
+    }
+
+    /// The subject of a refund's entries.
+    pub fn subject_of_refund(id: RefundId) -> String {
+        format!("refund/{id}")
+    }
+
+    /// The subject of a gate's entries.
+    pub fn subject_of_gate(gateway: &str) -> String {
+        format!("gate/{gateway}")
     }
 }
 

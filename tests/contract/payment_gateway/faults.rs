@@ -22,15 +22,15 @@ every_gateway_keeps!(
 async fn pursued(world: &World, armed: &Armed) -> Option<Charge> {
     const TRIES: usize = 4;
     for _ in 0..TRIES {
-        match world.gateway.charge(armed).await {
+        match world.charge(armed).await {
             Ok(answer) => return Some(answer),
-            Err(GatewayError::Contradiction { detail }) => panic!("a contradiction: {detail}"),
+            Err(error @ (GatewayError::Contradiction { .. } | GatewayError::Rejected { .. })) => panic!("{error}"),
             Err(GatewayError::Unavailable { .. } | GatewayError::Closed { .. }) => {
                 assert_eq!(world.entry(armed.payment()).charged, 0, "said to be certainly not executed");
             }
             Err(GatewayError::Unknown { .. }) => world.pass(Duration::from_secs(1)),
         }
-        if let Ok(Sighting::Answered(answer)) = world.gateway.look_up(armed.payment()).await {
+        if let Ok(Sighting::Answered(answer)) = world.look_up(armed.payment()).await {
             return Some(answer);
         }
     }
@@ -63,7 +63,7 @@ async fn no_fault_while_preparing_moves_money(world: &World) {
     for fault in Fault::ALL {
         let payment = payment(&format!("ord_{}", fault.as_str()), ChargeFlow::TwoStep);
         world.provider.inject_on(Operation::Create, fault);
-        let answer = world.gateway.prepare(&payment).await;
+        let answer = world.prepare(&payment).await;
         assert!(!matches!(answer, Ok(Preparation::Refused(_))), "{fault:?}: {answer:?}");
         world.pass(Duration::from_secs(1));
         assert_eq!(world.entry(&payment).charged, 0);
@@ -77,12 +77,12 @@ async fn a_charge_that_arrives_late_is_found(world: &World) {
         let payment = payment(id, flow);
         let armed = world.armed(&payment).await;
         world.provider.inject_on(operation, Fault::Late);
-        let answer = world.gateway.charge(&armed).await;
+        let answer = world.charge(&armed).await;
         assert!(matches!(answer, Err(GatewayError::Unknown { .. })), "{answer:?}");
-        let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+        let seen = world.look_up(armed.payment()).await.expect("an answer");
         assert!(matches!(seen, Sighting::Unconfirmed(_) | Sighting::NotFound), "{seen:?}");
         world.pass(Duration::from_secs(1));
-        let seen = world.gateway.look_up(armed.payment()).await.expect("an answer");
+        let seen = world.look_up(armed.payment()).await.expect("an answer");
         assert!(matches!(seen, Sighting::Answered(Charge::Approved(_))), "{seen:?}");
         world.approved(&armed).await;
         assert_eq!(world.entry(&payment).successes, 1);
@@ -93,7 +93,7 @@ async fn refused_credentials_close_the_gateway_and_charge_nothing(world: &World)
     world.gateway.probe().await.expect("let in");
     let payment = payment("ord_1", ChargeFlow::OneStep);
     world.provider.set_faults(Faults::only(Fault::Unauthorized, 1.0));
-    let charge = world.gateway.charge(&world.armed(&payment).await).await;
+    let charge = world.charge(&world.armed(&payment).await).await;
     assert!(matches!(charge, Err(GatewayError::Closed { .. })), "{charge:?}");
     let probe = world.gateway.probe().await;
     assert!(matches!(probe, Err(GatewayError::Closed { .. })), "{probe:?}");

@@ -1,6 +1,7 @@
 //! Gateways, each before a provider of its own, and payments to try them with.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use order_payments::adapters::memory::clock::ManualClock;
@@ -10,13 +11,17 @@ use order_payments::adapters::simulator::ledger::OrderEntry;
 use order_payments::adapters::simulator::provider::{Provider, ProviderConfig};
 use order_payments::adapters::simulator::server::{Simulator, SimulatorConfig};
 use order_payments::adapters::stripe::{Config, StripeGateway};
+use order_payments::domain::evidence::Exchanges;
 use order_payments::domain::money::Money;
 use order_payments::domain::order::Order;
 use order_payments::domain::outcome::FailureReason;
 use order_payments::domain::payment::{Armed, ChargeFlow, Payment};
+use order_payments::domain::refund::Refund;
 use order_payments::domain::request::{Origin, PaymentRequest, ProviderToken};
 use order_payments::domain::timestamp::Timestamp;
-use order_payments::ports::payment_gateway::{Charge, PaymentGateway, Preparation};
+use order_payments::ports::payment_gateway::{
+    Cancellation, Charge, GatewayError, PaymentGateway, Preparation, Refunding, Sighting,
+};
 use secrecy::SecretString;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
@@ -26,6 +31,8 @@ pub(crate) const FLOWS: [ChargeFlow; 2] = [ChargeFlow::TwoStep, ChargeFlow::OneS
 pub(crate) struct World {
     pub(crate) gateway: Arc<dyn PaymentGateway>,
     pub(crate) provider: Arc<Provider>,
+    /// What the gateway noted of every request.
+    sent: Mutex<Exchanges>,
     clock: Arc<ManualClock>,
     simulator: Option<Simulator>,
 }
@@ -35,7 +42,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(NOW));
         let provider = Arc::new(Provider::new(provider_config(), Arc::clone(&clock) as _));
         let gateway = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
-        Self { gateway, provider, clock, simulator: None }
+        Self { gateway, provider, sent: Mutex::default(), clock, simulator: None }
     }
 
     pub(crate) async fn over_http() -> Self {
@@ -51,15 +58,25 @@ impl World {
             requests_per_second: 0,
         });
         let gateway = Arc::new(gateway.expect("a gateway"));
-        Self { gateway, provider: Arc::clone(simulator.provider()), clock, simulator: Some(simulator) }
+        let provider = Arc::clone(simulator.provider());
+        Self { gateway, provider, sent: Mutex::default(), clock, simulator: Some(simulator) }
     }
 
     /// Holds the ledger against what no clause may ever cause, and stops.
     pub(crate) async fn end(self) {
         let ledger = self.provider.ledger();
         assert_eq!(ledger.totals.without_key, 0, "every change has a key");
-        for (key, entry) in &ledger.keys {
+        let mut noted: HashMap<_, (u64, Vec<_>)> = HashMap::new();
+        for exchange in self.sent() {
+            let (uses, digests) = noted.entry(exchange.key.unwrap_or_default()).or_default();
+            *uses += 1;
+            digests.push(exchange.digest);
+        }
+        for (key, entry) in ledger.keys.iter().filter(|(key, _)| !key.starts_with("foreign")) {
             assert_eq!(entry.bodies.len(), 1, "the key {key} came with different bytes");
+            let (uses, digests) = noted.remove(key).unwrap_or_default();
+            assert_eq!(uses, entry.uses, "not every request with the key {key} was noted");
+            assert!(digests.iter().all(|digest| *digest == digests[0]), "the key {key} was noted with different bytes");
         }
         if let Some(simulator) = self.simulator {
             simulator.shutdown().await;
@@ -76,8 +93,63 @@ impl World {
         self.clock.advance(time);
     }
 
+    /// What the gateway noted so far, oldest first.
+    pub(crate) fn sent(&self) -> Exchanges {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, sent: Exchanges) {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).extend(sent);
+    }
+
+    pub(crate) async fn prepare(&self, payment: &Payment) -> Result<Preparation, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.prepare(payment, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
+    pub(crate) async fn charge(&self, armed: &Armed) -> Result<Charge, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.charge(armed, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
+    pub(crate) async fn look_up(&self, payment: &Payment) -> Result<Sighting, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.look_up(payment, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
+    pub(crate) async fn cancel(
+        &self,
+        payment: &Payment,
+        reference: &ProviderToken,
+    ) -> Result<Cancellation, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.cancel(payment, reference, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
+    pub(crate) async fn refund(&self, refund: &Refund) -> Result<Refunding, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.refund(refund, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
+    pub(crate) async fn look_up_refund(&self, refund: &Refund) -> Result<Option<Refunding>, GatewayError> {
+        let mut sent = Exchanges::new();
+        let answer = self.gateway.look_up_refund(refund, &mut sent).await;
+        self.note(sent);
+        answer
+    }
+
     pub(crate) async fn prepared(&self, payment: &Payment) -> ProviderToken {
-        match self.gateway.prepare(payment).await.expect("prepared") {
+        match self.prepare(payment).await.expect("prepared") {
             Preparation::Prepared(reference) => reference,
             Preparation::Refused(reason) => panic!("refused: {reason:?}"),
         }
@@ -92,14 +164,14 @@ impl World {
     }
 
     pub(crate) async fn approved(&self, armed: &Armed) -> ProviderToken {
-        match self.gateway.charge(armed).await.expect("charged") {
+        match self.charge(armed).await.expect("charged") {
             Charge::Approved(reference) => reference,
             answer => panic!("not approved: {answer:?}"),
         }
     }
 
     pub(crate) async fn declined(&self, armed: &Armed) -> (ProviderToken, FailureReason) {
-        match self.gateway.charge(armed).await.expect("charged") {
+        match self.charge(armed).await.expect("charged") {
             Charge::Declined { reference, reason } => (reference, reason),
             answer => panic!("not declined: {answer:?}"),
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
+use crate::adapters::kafka::committer::Answer;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::give_back;
 use crate::adapters::kafka::lag;
@@ -15,6 +16,7 @@ impl Poller {
     /// Gives partitions back: drains, commits, fences. What was lost already is only fenced.
     pub(super) fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
         let leaving: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
+        self.arrivals.forget(&leaving);
         let is_lost = self.consumer.assignment_lost() || self.suspect_until.is_some();
         self.revoke_leases(&leaving);
         if is_lost {
@@ -34,7 +36,7 @@ impl Poller {
         given_back.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
     }
 
-    fn revoke_leases(&self, leaving: &[i32]) {
+    pub(super) fn revoke_leases(&self, leaving: &[i32]) {
         self.holdings.revoke_leases(leaving);
         // Fails once `run` has ended: then nothing waits that could be let go.
         let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
@@ -42,6 +44,7 @@ impl Poller {
 
     /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.
     pub(super) fn stop(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
+        self.arrivals.give_up();
         let mut result = self.set_paused(true);
         self.revoke_leases(&self.holdings.partitions());
         while self.holdings.records > 0 && Instant::now() < deadline {
@@ -68,18 +71,18 @@ impl Poller {
         }
     }
 
-    /// Has the watermarks of these partitions committed that moved, unless a commit is under way.
+    /// Has the watermarks of these partitions stored and committed that moved, unless a commit is under way.
     pub(super) fn commit(&mut self, wanted: &[i32]) {
         if self.committer.is_busy() {
             return;
         }
         self.last_commit = Instant::now();
         self.suspect_until = self.suspect_until.filter(|until| *until > Instant::now());
-        let moved = self.holdings.uncommitted(wanted);
-        if moved.count() == 0 || self.suspect_until.is_some() || self.consumer.assignment_lost() {
+        let progress = self.holdings.progress(wanted);
+        if progress.reached.is_empty() || self.suspect_until.is_some() || self.consumer.assignment_lost() {
             return;
         }
-        self.committer.commit(moved);
+        self.committer.commit(progress);
     }
 
     /// Takes the answer to a commit, if there is one within `wait`. A refusal is no error: the records
@@ -87,11 +90,20 @@ impl Poller {
     pub(super) fn note_commit(&mut self, wait: Duration) {
         match self.committer.answer(wait) {
             None => {}
-            Some((positions, Ok(()))) => self.holdings.note_committed(&positions),
-            Some((_, Err(problem))) => {
+            Some(Answer::Committed(progress)) => {
+                self.holdings.note_stored(&progress.reached);
+                self.holdings.note_committed(&progress.for_group);
+            }
+            Some(Answer::Stored(progress, problem)) => {
+                self.holdings.note_stored(&progress.reached);
                 metrics::counter!("order_payments_commit_failures_total").increment(1);
                 tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
             }
+            Some(Answer::NotStored(problem)) => {
+                metrics::counter!("order_payments_position_store_failures_total").increment(1);
+                tracing::warn!("no positions are committed for now: {problem}");
+            }
+            Some(Answer::Forgotten(partitions)) => self.start_over(&partitions),
         }
     }
 }

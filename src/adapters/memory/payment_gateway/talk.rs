@@ -111,7 +111,7 @@ fn refused(status: u16, error: ErrorView) -> Result<ErrorView, GatewayError> {
     let names_ours = matches!(error.param.as_deref(), Some("intent" | "payment_intent"));
     match status {
         401 | 403 => Err(GatewayError::Closed { detail }),
-        // Ours, and not there: another account or mode, or lost. No order is to blame.
+        // Ours, and not there: another account or mode, or lost. Never a proof that nothing was charged.
         404 if names_ours => Err(GatewayError::Contradiction { detail }),
         429 => Err(GatewayError::Unavailable { detail }),
         // The key is in use: an earlier request of the same name may be charging now.

@@ -3,12 +3,17 @@
 //! The order of the checks matters: first that it is ours, then what it says. A document about
 //! another order, amount or mode must never become an answer about this one.
 
-use crate::adapters::stripe::classify::{decline, unreadable};
+use crate::adapters::stripe::class::Class;
+use crate::adapters::stripe::classify::decline;
 use crate::adapters::stripe::declines;
-use crate::adapters::stripe::observation::{Answer, Class, Expected, ExpectedRefund};
-use crate::adapters::stripe::wire::{Intent, Page, RefundObject, Text, object_id};
+use crate::adapters::stripe::observation::{Answer, Expected};
+use crate::adapters::stripe::wire::{Intent, Page, Text, object_id};
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::request::ProviderToken;
+
+/// What a person may have told when canceling; anything else is Stripe's or our own doing.
+/// <https://docs.stripe.com/api/payment_intents/object#payment_intent_object-cancellation_reason>
+pub(super) const TOLD_REASONS: [&str; 4] = ["requested_by_customer", "duplicate", "fraudulent", "abandoned"];
 
 /// What an intent's own status says, once it is certain to be the intent that was asked about.
 /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
@@ -34,7 +39,7 @@ pub(super) fn intent_state(intent: &Intent<'_>, expected: &Expected<'_>, describ
         }
         // Authorised, not taken: the account captures by hand, which we never asked for.
         "requires_capture" => Class::Quarantine(format!("{reference} waits to be captured")),
-        "canceled" => Class::Canceled(cancellation(intent)),
+        "canceled" => cancellation(intent),
         _ => Class::Unknown(format!("{reference} has a status that is not known, {}", describe())),
     }
 }
@@ -69,7 +74,7 @@ pub(super) fn identified(
     Err(Class::Quarantine(format!("{reference} was answered for order \"{}\" with {mismatch}", expected.order_id)))
 }
 
-fn attempt(intent: &Intent<'_>) -> Option<u32> {
+pub(super) fn attempt(intent: &Intent<'_>) -> Option<u32> {
     intent.metadata.as_ref()?.attempt.as_ref()?.as_str().parse().ok()
 }
 
@@ -101,49 +106,17 @@ pub(super) fn found(page: &Page<Intent<'_>>, expected: &Expected<'_>, answer: &A
     }
 }
 
-/// The refund of our name among those of a charge. Unlike a search, a list is complete at once.
-/// <https://docs.stripe.com/api/refunds/list>
-pub(super) fn refunded_before(page: &Page<RefundObject<'_>>, expected: &ExpectedRefund<'_>, answer: &Answer) -> Class {
-    match page.data.iter().find(|refund| mark(refund) == Some(expected.refund_id)) {
-        Some(refund) => refund_state(refund, expected, answer),
-        None if page.has_more => Class::Quarantine(format!("{} has more refunds than are read", expected.reference)),
-        None => Class::NotFound,
-    }
-}
-
-fn mark<'a>(refund: &'a RefundObject<'_>) -> Option<&'a str> {
-    refund.metadata.as_ref().and_then(|metadata| metadata.refund_id.as_ref()).map(Text::as_str)
-}
-
-/// <https://docs.stripe.com/api/refunds/object>
-pub(super) fn refund_state(refund: &RefundObject<'_>, expected: &ExpectedRefund<'_>, answer: &Answer) -> Class {
-    let name = match object_id(refund.id.as_str()) {
-        Some(name) if refund.object.as_str() == "refund" => name,
-        _ => return Class::Unknown(unreadable(answer)),
-    };
-    let agrees = refund.payment_intent.as_ref().map(Text::as_str) == Some(expected.reference.as_str())
-        && refund.amount == expected.units
-        && refund.currency.as_str() == expected.currency
-        && mark(refund).is_none_or(|mark| mark == expected.refund_id);
-    match refund.status.as_str() {
-        _ if !agrees => Class::Quarantine(format!("refund {name} is not the one that was asked for")),
-        "succeeded" => Class::Refunded(name),
-        "pending" | "requires_action" => Class::RefundPending(name),
-        "failed" | "canceled" => {
-            let code = refund.failure_reason.as_ref().map_or(refund.status.as_str(), Text::as_str);
-            Class::Refused(declines::reason(code, FailureCategory::HardDecline, "the refund was refused"))
-        }
-        _ => Class::Unknown(format!("refund {name} has a status that is not known")),
-    }
-}
-
 fn authentication() -> FailureReason {
     let sentence = "the bank wants the customer to confirm the payment";
     declines::reason("authentication_required", FailureCategory::AuthenticationRequired, sentence)
 }
 
-fn cancellation(intent: &Intent<'_>) -> FailureReason {
-    let cause = intent.cancellation_reason.as_ref().map(Text::as_str);
-    let code = cause.map_or_else(|| "canceled".to_owned(), |cause| format!("canceled:{cause}"));
-    declines::reason(&code, FailureCategory::Canceled, "the payment was canceled at the payment provider")
+fn cancellation(intent: &Intent<'_>) -> Class {
+    match intent.cancellation_reason.as_ref().map(Text::as_str).filter(|cause| TOLD_REASONS.contains(cause)) {
+        Some(cause) => {
+            let sentence = "the payment was canceled at the payment provider";
+            Class::Canceled(declines::reason(&format!("canceled:{cause}"), FailureCategory::Canceled, sentence))
+        }
+        None => Class::Void,
+    }
 }

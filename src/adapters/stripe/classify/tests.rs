@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::adapters::stripe::observation::ExpectedRefund;
 use crate::domain::request::ProviderToken;
 
+mod pages;
 mod properties;
+mod refunds;
+mod search;
 
 const EXPECTED: Expected<'static> =
     Expected { units: 1250, currency: "eur", order_id: "ord_1", attempt: 1, livemode: Some(false), reference: None };
@@ -21,7 +23,8 @@ fn intent(status: &str) -> Value {
     json!({
         "id": "pi_1", "object": "payment_intent", "status": status, "amount": 1250,
         "amount_received": if status == "succeeded" { 1250 } else { 0 }, "currency": "eur", "livemode": false,
-        "metadata": {"order_id": "ord_1", "attempt": "1"}, "last_payment_error": null,
+        "metadata": {"order_id": "ord_1", "attempt": "1"}, "last_payment_error": null, "cancellation_reason": null,
+        "created": 1_700_000_000,
     })
 }
 
@@ -91,7 +94,7 @@ fn an_intents_own_status_decides() {
         ("requires_confirmation", "unconfirmed"),
         ("requires_payment_method", "unknown"),
         ("requires_capture", "quarantine"),
-        ("canceled", "canceled"),
+        ("canceled", "void"),
         ("brand_new_status", "unknown"),
     ];
     for (status, expected) in rows {
@@ -166,10 +169,13 @@ fn statuses_and_codes_are_read_from_the_top_of_the_table() {
         (503, error("api_error", ""), "retry in doubt"),
         (504, error("api_error", ""), "retry in doubt"),
         (400, error(invalid, "payment_intent_unexpected_state"), "unknown"),
-        (400, error(invalid, "parameter_unknown"), "quarantine"),
-        (404, error(invalid, ""), "quarantine"),
-        (405, error(invalid, ""), "quarantine"),
-        (422, error(invalid, ""), "quarantine"),
+        (400, error(invalid, "parameter_unknown"), "rejected"),
+        (404, error(invalid, ""), "rejected"),
+        (405, error(invalid, ""), "rejected"),
+        (422, error(invalid, ""), "rejected"),
+        (400, error("api_error", ""), "unknown"),
+        (400, error("", ""), "unknown"),
+        (422, error("brand_new_error", ""), "unknown"),
         (408, error(invalid, ""), "unknown"),
         (100, error(invalid, ""), "unknown"),
         (999, error(invalid, ""), "unknown"),
@@ -255,7 +261,7 @@ fn a_decline_is_not_believed_against_its_own_intent() {
 fn an_unexpected_state_is_often_good_news() {
     for (status, expected) in [
         ("succeeded", "approved"),
-        ("canceled", "canceled"),
+        ("canceled", "void"),
         ("processing", "pending"),
         ("requires_payment_method", "unknown"),
     ] {
@@ -282,7 +288,7 @@ fn a_refusal_of_this_order_is_final_where_nothing_was_made_and_a_decline_where_s
     }
     assert_eq!(name(&one_step(answer(400, &about("payment_method_provider_timeout", "")))), "unknown");
     let gone = about("resource_missing", "intent");
-    assert_eq!(name(&two_step(answer(404, &gone))), "configuration", "our own intent, and not there");
+    assert_eq!(name(&two_step(answer(404, &gone))), "quarantine", "our own intent, and not there");
 }
 
 #[test]
@@ -295,54 +301,32 @@ fn what_cannot_be_declined_is_not_declined() {
     }
 }
 
-fn searched(intents: &[Value], has_more: bool) -> String {
-    let page = json!({"object": "search_result", "data": intents, "has_more": has_more});
-    name(&classify(&Seen::Answered(answer(200, &page)), &Asked::Search(EXPECTED)))
+#[test]
+fn who_canceled_is_told_or_nobody_did() {
+    for (told, expected) in [
+        (json!("requested_by_customer"), "canceled"),
+        (json!("duplicate"), "canceled"),
+        (json!("fraudulent"), "canceled"),
+        (json!("abandoned"), "canceled"),
+        (json!("automatic"), "void"),
+        (json!("brand_new_reason"), "void"),
+        (json!(null), "void"),
+    ] {
+        let class = two_step(answer(200, &altered("canceled", "/cancellation_reason", told.clone())));
+        assert_eq!(name(&class), expected, "{told}");
+        if let Class::Canceled(reason) = class {
+            assert_eq!(reason.code, format!("canceled:{}", told.as_str().expect("a text")));
+        }
+    }
 }
 
 #[test]
-fn a_search_is_evidence_of_what_it_shows_and_of_nothing_else() {
-    assert_eq!(searched(&[], false), "not found");
-    assert_eq!(searched(&[], true), "unknown");
-    assert_eq!(searched(&[intent("succeeded")], false), "approved");
-    assert_eq!(searched(&[intent("requires_confirmation")], false), "unconfirmed");
-    let other_case = altered("succeeded", "/metadata/order_id", "ORD_1");
-    assert_eq!(searched(std::slice::from_ref(&other_case), false), "not found");
-    assert_eq!(searched(&[other_case, intent("canceled")], false), "canceled");
-    assert_eq!(searched(&[intent("canceled"), intent("canceled")], false), "unknown");
-    assert_eq!(searched(&[intent("canceled"), intent("succeeded")], false), "approved");
-}
-
-#[test]
-fn two_successes_of_one_order_are_a_contradiction() {
-    let other_attempt = altered("succeeded", "/metadata/attempt", "2");
-    assert_eq!(searched(&[intent("succeeded"), intent("succeeded")], false), "quarantine");
-    assert_eq!(searched(&[intent("succeeded"), other_attempt.clone()], false), "quarantine");
-    assert_eq!(searched(&[other_attempt, intent("canceled")], false), "quarantine");
-}
-
-#[test]
-fn a_refund_must_be_the_one_that_was_asked_for() {
-    let reference = reference();
-    let expected = ExpectedRefund { units: 500, currency: "eur", reference: &reference, refund_id: "r-1" };
-    let refund = |status: &str, amount: i64, refund_id: &str| {
-        let body = json!({"id": "re_1", "object": "refund", "status": status, "amount": amount, "currency": "eur",
-            "payment_intent": "pi_1", "metadata": {"refund_id": refund_id}});
-        name(&classify(&Seen::Answered(answer(200, &body)), &Asked::Refund(expected)))
-    };
-    assert_eq!(refund("succeeded", 500, "r-1"), "refunded");
-    assert_eq!(refund("pending", 500, "r-1"), "refund pending");
-    assert_eq!(refund("failed", 500, "r-1"), "refused hard_decline");
-    assert_eq!(refund("brand_new", 500, "r-1"), "unknown");
-    assert_eq!(refund("succeeded", 501, "r-1"), "quarantine");
-    assert_eq!(refund("succeeded", 500, "r-2"), "quarantine");
-
-    let refused = |code| {
-        let body = error("invalid_request_error", code);
-        name(&classify(&Seen::Answered(answer(400, &body)), &Asked::Refund(expected)))
-    };
-    assert_eq!(refused("charge_disputed"), "refused hard_decline");
-    assert_eq!(refused("charge_already_refunded"), "quarantine", "by whom is not known");
+fn a_request_is_not_called_unexecuted_beside_an_intent_that_may_be_charged() {
+    for (status, expected) in [("succeeded", "unknown"), ("processing", "unknown"), ("requires_action", "rejected")] {
+        let mut body = error("invalid_request_error", "parameter_unknown");
+        body["error"]["payment_intent"] = intent(status);
+        assert_eq!(name(&two_step(answer(400, &body))), expected, "{status}");
+    }
 }
 
 #[test]
@@ -359,7 +343,7 @@ fn nothing_that_rests_on_an_unexecuted_request_is_said_after_a_doubtful_try() {
     let reason = declines::reason("amount_too_small", FailureCategory::InvalidAmount, "no");
     let never = || Class::Retry { executed: false, after: None, detail: detail() };
     assert_eq!(never().concluded(false), Class::Unavailable(detail()));
-    for class in [never(), Class::Configuration(detail()), Class::Refused(reason)] {
+    for class in [never(), Class::Configuration(detail()), Class::Refused(reason), Class::Rejected(detail())] {
         assert_eq!(name(&class.concluded(true)), "unknown");
     }
     let doubtful = Class::Retry { executed: true, after: None, detail: detail() };
@@ -379,5 +363,5 @@ fn what_is_told_of_an_answer_holds_no_text_of_the_providers() {
     body["error"]["doc_url"] = json!("https://example.com/ada@example.com");
     let answer = Answer { request_id: Some("req_1".to_owned()), ..answer(400, &body) };
     let expected = "status 400, type invalid_request_error, code parameter_unknown, request req_1";
-    assert_eq!(one_step(answer), Class::Quarantine(expected.to_owned()));
+    assert_eq!(one_step(answer), Class::Rejected(expected.to_owned()));
 }

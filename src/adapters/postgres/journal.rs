@@ -1,0 +1,31 @@
+//! Reads the journal.
+
+use crate::adapters::postgres::connections::Connections;
+use crate::adapters::sql::fault::unavailable;
+use crate::adapters::sql::journal_rows::JournalRow;
+use crate::ports::order_repository::{JournalEntry, RepositoryError};
+
+/// The entries of an order, oldest first.
+pub(in crate::adapters::postgres) async fn of_order(
+    pool: &Connections,
+    order_id: &str,
+) -> Result<Vec<JournalEntry>, RepositoryError> {
+    // Entries of the same moment: the ninth attempt comes before the tenth.
+    const STATEMENT: &str = "
+        SELECT subject, version, recorded_at, state, exchanges, actor, note FROM journal
+        WHERE order_id = $1 ORDER BY recorded_at, length(subject), subject, version";
+    let rows: Result<Vec<JournalRow>, _> = sqlx::query_as(STATEMENT).bind(order_id).fetch_all(pool).await;
+    Ok(rows.map_err(unavailable)?.into_iter().map(JournalRow::read).collect())
+}
+
+/// The entries of a subject that belongs to no order, oldest first.
+pub(in crate::adapters::postgres) async fn of_subject(
+    pool: &Connections,
+    subject: &str,
+) -> Result<Vec<JournalEntry>, RepositoryError> {
+    const STATEMENT: &str = "
+        SELECT subject, version, recorded_at, state, exchanges, actor, note FROM journal
+        WHERE order_id = '' AND subject = $1 ORDER BY version";
+    let rows: Result<Vec<JournalRow>, _> = sqlx::query_as(STATEMENT).bind(subject).fetch_all(pool).await;
+    Ok(rows.map_err(unavailable)?.into_iter().map(JournalRow::read).collect())
+}

@@ -1,0 +1,143 @@
+//! The account of a run: what was asked for, what became of it, what went wrong, how long it took.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use order_payments::adapters::simulator::faults::Fault;
+
+use crate::chaos::checker::Findings;
+use crate::chaos::form::Form;
+use crate::chaos::instances::Event;
+use crate::chaos::plan::{Act, Plan, Server};
+use crate::chaos::recovery::{Passage, Spread, everywhere, next_outcome, silences};
+
+/// Findings that are printed at the most.
+const MAX_WRONGS: usize = 50;
+
+/// Everything that a run showed.
+pub(crate) struct Account {
+    pub(crate) form: Form,
+    pub(crate) plan: Plan,
+    pub(crate) records: usize,
+    pub(crate) requested: usize,
+    pub(crate) findings: Findings,
+    pub(crate) events: Vec<(Instant, usize, Event)>,
+    pub(crate) passages: Vec<Passage>,
+    pub(crate) last_sent: Instant,
+    pub(crate) gateway_faults: BTreeMap<Fault, u64>,
+    /// How long after the last fault everything was settled and told; nothing where it never was.
+    pub(crate) settled_after: Option<Duration>,
+    pub(crate) took: Duration,
+}
+
+impl Account {
+    /// Whether every order came to one end that was told once, in time.
+    pub(crate) fn is_flawless(&self) -> bool {
+        self.findings.wrongs().is_empty() && self.settled_after.is_some()
+    }
+
+    /// Prints itself, what is wrong first, and writes itself where the form says.
+    pub(crate) fn tell(&self) {
+        for wrong in self.findings.wrongs().iter().take(MAX_WRONGS) {
+            println!("{wrong}");
+        }
+        println!("{self}");
+        if let Some(file) = &self.form.account_file {
+            std::fs::write(file, self.to_string()).expect("the account can be written");
+        }
+    }
+
+    fn happened(&self, is_wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(_, _, event)| is_wanted(event)).count()
+    }
+
+    fn kills(&self, is_wanted: impl Fn(bool) -> bool) -> Vec<Instant> {
+        let at = |(at, _, event): &(Instant, usize, Event)| match event {
+            Event::Killed { is_lone } if is_wanted(*is_lone) => Some(*at),
+            _ => None,
+        };
+        self.events.iter().filter_map(at).collect()
+    }
+
+    /// The longest silence of any partition that touches the time after each of these moments.
+    fn silences_after(&self, moments: &[Instant], partition: impl Fn(&Passage) -> i32) -> Vec<Duration> {
+        let all: Vec<_> = silences(&self.passages, partition, self.last_sent).into_values().flatten().collect();
+        let longest = |moment: &Instant| {
+            let end = *moment + self.form.quiet;
+            let touching = all.iter().filter(|silence| silence.to > *moment && silence.from < end);
+            touching.map(|silence| silence.to - silence.from.max(*moment)).max()
+        };
+        moments.iter().filter_map(longest).collect()
+    }
+
+    fn longest_silences(&self, partition: impl Fn(&Passage) -> i32) -> Spread {
+        let by_partition = silences(&self.passages, partition, self.last_sent);
+        Spread::of(by_partition.into_values().filter_map(|of| of.iter().map(|silence| silence.length()).max()))
+    }
+
+    fn write_recovery(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, kills) in [("lone kills", self.kills(|is_lone| is_lone)), ("all kills", self.kills(|_| true))] {
+            let next = kills.iter().filter_map(|at| next_outcome(&self.passages, *at));
+            let every = kills.iter().filter_map(|at| everywhere(&self.passages, *at));
+            let of_requests = self.silences_after(&kills, |passage| passage.request_partition);
+            let of_outcomes = self.silences_after(&kills, |passage| passage.outcome_partition);
+            let rows = [
+                ("kill -9 to the next outcome", Spread::of(next)),
+                ("kill -9 to a new order's outcome everywhere", Spread::of(every)),
+                ("longest silence of a request partition", Spread::of(of_requests)),
+                ("longest silence of an outcome partition", Spread::of(of_outcomes)),
+            ];
+            for (what, spread) in rows {
+                writeln!(formatter, "  {what:<44} {spread} after {name}")?;
+            }
+        }
+        let of_requests = self.longest_silences(|passage| passage.request_partition);
+        let of_outcomes = self.longest_silences(|passage| passage.outcome_partition);
+        writeln!(formatter, "  {:<44} {of_requests} in the whole run", "longest silence of each request partition")?;
+        writeln!(formatter, "  {:<44} {of_outcomes} in the whole run", "longest silence of each outcome partition")
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { form, plan, findings, .. } = self;
+        let killed = self.happened(|event| matches!(event, Event::Killed { .. }));
+        let paused = self.happened(|event| matches!(event, Event::Paused));
+        let left = self.happened(|event| matches!(event, Event::Left));
+        let ended = self.happened(|event| matches!(event, Event::Ended(_)));
+        let failed = self.happened(|event| matches!(event, Event::Ended(code) if *code != Some(1)));
+        let restarts = |wanted| plan.count(|act| matches!(act, Act::Restart { server, .. } if *server == wanted));
+        let networks = plan.count(|act| matches!(act, Act::Network { .. }));
+        let struck: u64 = self.gateway_faults.values().sum();
+        let settled = match self.settled_after {
+            Some(after) => format!("{:.1} s after the last fault", after.as_secs_f64()),
+            None => format!("NOT within {} s after the last fault", form.settle_within.as_secs()),
+        };
+        writeln!(formatter, "chaos: {} form, seed {}, {:.0} s", form.name, form.seed, self.took.as_secs_f64())?;
+        writeln!(formatter, "  did        {killed} kills (-9), {paused} pauses, {left} leaves and joins")?;
+        writeln!(
+            formatter,
+            "             {} restarts of Kafka, {} of PostgreSQL, {networks} network faults, {struck} gateway faults",
+            restarts(Server::Kafka),
+            restarts(Server::Postgres),
+        )?;
+        writeln!(formatter, "  saw        {ended} instances give up and started them again, {failed} of them crashed")?;
+        writeln!(formatter, "  requested  {} orders in {} records", self.requested, self.records)?;
+        writeln!(formatter, "  settled    {} paid, {} failed, all {settled}", findings.paid, findings.failed)?;
+        writeln!(
+            formatter,
+            "  wrong      {} doubles, {} lost, {} duplicate outcomes, {} mismatches, {} dead letters, \
+             {} keys with two bodies, {} in review, {} unpublished",
+            findings.doubles.len(),
+            findings.lost.len(),
+            findings.duplicates.len(),
+            findings.mismatches.len(),
+            findings.dead_letters,
+            findings.two_bodies.len(),
+            findings.review.len(),
+            findings.unpublished,
+        )?;
+        self.write_recovery(formatter)
+    }
+}
