@@ -10,10 +10,13 @@ use crate::chaos::checker::Findings;
 use crate::chaos::form::Form;
 use crate::chaos::instances::Event;
 use crate::chaos::plan::{Act, Plan, Server};
-use crate::chaos::recovery::{Passage, Spread, everywhere, next_outcome, silences};
+use crate::chaos::recovery::{Passage, Silence, Spread, everywhere, next_outcome, silences};
 
 /// Findings that are printed at the most.
 const MAX_WRONGS: usize = 50;
+
+/// Silences that are printed at the most.
+const MAX_SILENCES: usize = 30;
 
 /// Everything that a run showed.
 pub(crate) struct Account {
@@ -24,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) findings: Findings,
     pub(crate) events: Vec<(Instant, usize, Event)>,
     pub(crate) passages: Vec<Passage>,
+    /// When the plan and the load began.
+    pub(crate) start: Instant,
     pub(crate) last_sent: Instant,
     pub(crate) gateway_faults: BTreeMap<Fault, u64>,
     /// How long after the last fault everything was settled and told; nothing where it never was.
@@ -42,9 +47,22 @@ impl Account {
         for wrong in self.findings.wrongs().iter().take(MAX_WRONGS) {
             println!("{wrong}");
         }
+        self.tell_longest_silences();
         println!("{self}");
         if let Some(file) = &self.form.account_file {
             std::fs::write(file, self.to_string()).expect("the account can be written");
+        }
+    }
+
+    /// Tells when they were, for whoever looks for their cause in the plan and in the logs.
+    fn tell_longest_silences(&self) {
+        let by_partition = silences(&self.passages, |passage| passage.request_partition, self.last_sent);
+        let of = |(partition, of): (i32, Vec<Silence>)| of.into_iter().map(move |silence| (silence, partition));
+        let mut all: Vec<_> = by_partition.into_iter().flat_map(of).collect();
+        all.sort_by_key(|(silence, _)| std::cmp::Reverse(silence.length()));
+        for (silence, partition) in all.iter().take(MAX_SILENCES) {
+            let (from, length) = ((silence.from - self.start).as_secs_f64(), silence.length().as_secs_f64());
+            println!("{from:7.1} s request partition {partition} silent for {length:.1} s");
         }
     }
 

@@ -66,6 +66,7 @@ pub(crate) async fn run(form: &Form) -> Account {
     let fleet = Fleet::start(ways.iter().map(|ways| behind(&setup, ways)).collect(), &folder);
     let scene = Arc::new(Scene { servers, ways, provider: Arc::clone(simulator.provider()), fleet });
 
+    let start = Instant::now();
     let (sent, ()) = tokio::join!(send(&topics, form.orders, plan.lasts), wreck(&scene, &plan));
     let calm = Instant::now();
     let settled_after = settled(&setup, form, calm).await;
@@ -82,6 +83,7 @@ pub(crate) async fn run(form: &Form) -> Account {
         requested: evidence.requested.len(),
         findings: judge(&evidence),
         events,
+        start,
         last_sent: sent.iter().map(|sent| sent.at).max().unwrap_or(calm),
         passages: passages(&sent, &told),
         gateway_faults: evidence.ledger.totals.faults,
@@ -142,6 +144,7 @@ async fn wreck(scene: &Arc<Scene>, plan: &Plan) {
     let mut under_way = JoinSet::new();
     for step in &plan.steps {
         sleep_until(start + step.at).await;
+        println!("{:7.1} s {:?}", step.at.as_secs_f64(), step.act);
         under_way.spawn(perform(Arc::clone(scene), step.act.clone()));
     }
     while let Some(ended) = under_way.join_next().await {
