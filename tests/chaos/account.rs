@@ -27,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) findings: Findings,
     pub(crate) events: Vec<(Instant, usize, Event)>,
     pub(crate) passages: Vec<Passage>,
+    /// When no instance could reach a server, or none was there.
+    pub(crate) outages: Vec<Silence>,
     /// When the plan and the load began.
     pub(crate) start: Instant,
     pub(crate) last_sent: Instant,
@@ -59,10 +61,11 @@ impl Account {
         let by_partition = silences(&self.passages, |passage| passage.request_partition, self.last_sent);
         let of = |(partition, of): (i32, Vec<Silence>)| of.into_iter().map(move |silence| (silence, partition));
         let mut all: Vec<_> = by_partition.into_iter().flat_map(of).collect();
-        all.sort_by_key(|(silence, _)| std::cmp::Reverse(silence.length()));
+        all.sort_by_key(|(silence, _)| std::cmp::Reverse(silence.net_length(&self.outages)));
         for (silence, partition) in all.iter().take(MAX_SILENCES) {
             let (from, length) = ((silence.from - self.start).as_secs_f64(), silence.length().as_secs_f64());
-            println!("{from:7.1} s request partition {partition} silent for {length:.1} s");
+            let net = silence.net_length(&self.outages).as_secs_f64();
+            println!("{from:7.1} s request partition {partition} silent for {length:.1} s, {net:.1} s without outages");
         }
     }
 
@@ -89,9 +92,11 @@ impl Account {
         moments.iter().filter_map(longest).collect()
     }
 
-    fn longest_silences(&self, partition: impl Fn(&Passage) -> i32) -> Spread {
+    /// The longest silence of each partition, without what these outages took of it.
+    fn longest_silences(&self, partition: impl Fn(&Passage) -> i32, outages: &[Silence]) -> Spread {
         let by_partition = silences(&self.passages, partition, self.last_sent);
-        Spread::of(by_partition.into_values().filter_map(|of| of.iter().map(|silence| silence.length()).max()))
+        let longest = |of: Vec<Silence>| of.iter().map(|silence| silence.net_length(outages)).max();
+        Spread::of(by_partition.into_values().filter_map(longest))
     }
 
     fn write_recovery(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,10 +115,13 @@ impl Account {
                 writeln!(formatter, "  {what:<44} {spread} after {name}")?;
             }
         }
-        let of_requests = self.longest_silences(|passage| passage.request_partition);
-        let of_outcomes = self.longest_silences(|passage| passage.outcome_partition);
-        writeln!(formatter, "  {:<44} {of_requests} in the whole run", "longest silence of each request partition")?;
-        writeln!(formatter, "  {:<44} {of_outcomes} in the whole run", "longest silence of each outcome partition")
+        for (name, outages) in [("in all", &[][..]), ("without the servers' own outages", &self.outages[..])] {
+            let of_requests = self.longest_silences(|passage| passage.request_partition, outages);
+            let of_outcomes = self.longest_silences(|passage| passage.outcome_partition, outages);
+            writeln!(formatter, "  {:<44} {of_requests} {name}", "longest silence of each request partition")?;
+            writeln!(formatter, "  {:<44} {of_outcomes} {name}", "longest silence of each outcome partition")?;
+        }
+        Ok(())
     }
 }
 
