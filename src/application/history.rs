@@ -71,19 +71,17 @@ impl History {
         // Held while pages are read: whoever asks meanwhile waits for them instead of asking, too.
         let mut index = self.index.lock().await;
         let now = self.clock.now();
-        let mut known = match index.take() {
-            Some(known) => known,
-            None => {
-                let window = Window { from: since, to: None };
-                let mut charges = Charges::default();
-                self.read(window, order_id, &mut charges).await?;
-                Index { from: since, until: now, charges }
-            }
+        let mut known = if let Some(known) = index.take() {
+            known
+        } else {
+            let mut charges = Charges::default();
+            self.read(Window { from: since, to: None }, order_id, &mut charges).await?;
+            Index { from: since, until: now, charges }
         };
         self.extend(&mut known, order_id, since, now).await?;
         let mut charges = known.charges.by_order.get(order_id).cloned().unwrap_or_default();
         *index = known.charges.is_whole.then_some(known);
-        charges.sort_by(|one, other| (one.made_at, one.attempt).cmp(&(other.made_at, other.attempt)));
+        charges.sort_by_key(|charge| (charge.made_at, charge.attempt));
         Ok(charges)
     }
 
@@ -142,12 +140,11 @@ impl Charges {
             return;
         }
         let known = self.by_order.entry(charge.order_id.clone()).or_default();
-        match known.iter_mut().find(|known| known.reference == charge.reference) {
-            Some(known) => *known = charge,
-            None => {
-                known.push(charge);
-                self.count += 1;
-            }
+        if let Some(known) = known.iter_mut().find(|known| known.reference == charge.reference) {
+            *known = charge;
+        } else {
+            known.push(charge);
+            self.count += 1;
         }
         if self.is_whole && self.count > MAX_CHARGES {
             self.by_order.retain(|order_id, _| order_id == asked_for);

@@ -31,7 +31,7 @@ use crate::ports::refund_repository::{Advancing, Requesting};
 use crate::ports::store::Store;
 
 /// How long a refund is left alone after it was looked at, by whichever instance.
-const NEXT_LOOK_AFTER: Duration = Duration::from_secs(60);
+const NEXT_LOOK_AFTER: Duration = Duration::from_mins(1);
 
 /// How often a refund that went through is looked at while it may bounce.
 const BOUNCE_CHECK: Duration = Duration::from_hours(24);
@@ -110,9 +110,8 @@ impl RefundPayment {
         let id = &request.order_id;
         let stored = self.store.orders.find(id).await?.ok_or_else(|| RefundError::UnknownOrder(id.clone()))?;
         let charged = stored.order.total_amount();
-        let reference = match stored.payment.map(|payment| payment.state) {
-            Some(PaymentState::Succeeded { reference }) => reference,
-            _ => return Err(RefundError::NotPaid(id.clone(), stored.order.status())),
+        let Some(PaymentState::Succeeded { reference }) = stored.payment.map(|payment| payment.state) else {
+            return Err(RefundError::NotPaid(id.clone(), stored.order.status()));
         };
         let amount = match request.amount {
             Some(amount) if amount.currency() != charged.currency() => {

@@ -222,8 +222,7 @@ impl Sweep {
         let mut sent = Exchanges::new();
         let canceled = self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut sent).await;
         match canceled {
-            Ok(_) => Ok(()),
-            Err(GatewayError::Unknown { .. } | GatewayError::Rejected { .. }) => Ok(()),
+            Ok(_) | Err(GatewayError::Unknown { .. } | GatewayError::Rejected { .. }) => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }
     }

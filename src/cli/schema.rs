@@ -15,6 +15,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "the events are called so")]
 enum Event {
     /// What the order service sends.
     PaymentRequested,

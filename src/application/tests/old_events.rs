@@ -6,6 +6,7 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::request::Operation as Request;
 use crate::application::process_payment::Settled;
 use crate::application::tests::stage::{ABANDON_AFTER, FLOWS, START, Stage, declined, order, request};
+use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::ChargeFlow;
 use crate::domain::request::{Origin, Past, PaymentRequest};
@@ -67,7 +68,7 @@ async fn a_database_that_knows_the_first_attempt_alone_learns_of_the_second() {
     let begun = after.orders.begin(&request, ChargeFlow::TwoStep, START).await;
     begun.expect("memory answers");
     let reference = first.reference().expect("it was armed").clone();
-    let armed = after.orders.arm(&first, &reference, START, &Default::default()).await;
+    let armed = after.orders.arm(&first, &reference, START, &Evidence::default()).await;
     armed.expect("memory answers");
     after.clock.advance(Duration::from_hours(48));
     after.live(Duration::from_hours(1), 12).await;
