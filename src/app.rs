@@ -164,6 +164,7 @@ impl App {
         ensure_topics(&self.kafka).await?;
         // What may fail comes before the group is joined: a start that fails moves no partitions about.
         let (publisher, server) = (self.publisher().await?, self.http_server().await?);
+        self.use_cases.gatekeeper.load().await.context("the gate of the payment gateway could not be read")?;
         let consumer = self.consumer(&publisher)?;
         let (end_intake, end_rest) = (CancellationToken::new(), CancellationToken::new());
         let vitals = Arc::new(ServiceVitals::new(consumer.status(), self.metrics.clone()));

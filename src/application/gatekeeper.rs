@@ -158,6 +158,18 @@ impl Gatekeeper {
         probed
     }
 
+    /// Looks at the stored gate, so that nothing is taken in through one that was closed before this start.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing is known of the gate.
+    pub async fn load(&self) -> Result<(), RepositoryError> {
+        let gate = self.store.gates.gate(&self.policy.gateway).await?;
+        let mut state = self.state();
+        state.gate = gate;
+        self.tell(&state);
+        Ok(())
+    }
+
     /// Keeps the gate until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {

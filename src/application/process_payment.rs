@@ -122,9 +122,9 @@ impl ProcessPayment {
         let begun = self.store.orders.begin(request, self.policy.flow, self.clock.now()).await;
         match begun.map_err(|error| beginning(request.order.id(), error))? {
             Begun::Prepare(payment) if request.origin.past == Past::Known => self.advance(&payment, nothing()).await,
-            Begun::Prepare(payment) => self.retrace(&payment, nothing()).await,
+            Begun::Prepare(payment) => self.look_back(&payment).await,
             Begun::Met(Standing::Parked(payment)) if must_be_retraced(&payment, request) => {
-                self.retrace(&payment, nothing()).await
+                self.look_back(&payment).await
             }
             Begun::Met(standing) => self.carry_on(standing).await,
             Begun::Contradicts(stored) => Err(ProcessError::Contradicts(stored)),

@@ -1,7 +1,7 @@
 //! A run from start to account: servers, proxies, instances, the plan beside the load, the evidence.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use order_payments::adapters::simulator::faults::Faults;
@@ -20,7 +20,7 @@ use crate::chaos::form::{Form, INSTANCES};
 use crate::chaos::instances::{Fleet, Order};
 use crate::chaos::load::{Sent, all_requested, send};
 use crate::chaos::plan::{Act, Plan, Server};
-use crate::chaos::recovery::Passage;
+use crate::chaos::recovery::{Passage, Silence};
 use crate::chaos::servers::Servers;
 use crate::chaos::witness::{Told, Witness};
 use crate::support::kafka::{Seen, Topics};
@@ -46,6 +46,8 @@ struct Scene {
     ways: Vec<Ways>,
     provider: Arc<Provider>,
     fleet: Fleet,
+    /// When no instance could reach a server, or none was there.
+    outages: Mutex<Vec<Silence>>,
 }
 
 /// Runs a plan to its end and gives account of it.
@@ -64,8 +66,10 @@ pub(crate) async fn run(form: &Form) -> Account {
     let folder = TempDir::with_prefix("order-payments-chaos").expect("a folder for logs").keep();
     println!("chaos: logs in {}", folder.display());
     let fleet = Fleet::start(ways.iter().map(|ways| behind(&setup, ways)).collect(), &folder);
-    let scene = Arc::new(Scene { servers, ways, provider: Arc::clone(simulator.provider()), fleet });
+    let scene =
+        Arc::new(Scene { servers, ways, provider: Arc::clone(simulator.provider()), fleet, outages: Mutex::default() });
 
+    let start = Instant::now();
     let (sent, ()) = tokio::join!(send(&topics, form.orders, plan.lasts), wreck(&scene, &plan));
     let calm = Instant::now();
     let settled_after = settled(&setup, form, calm).await;
@@ -82,6 +86,8 @@ pub(crate) async fn run(form: &Form) -> Account {
         requested: evidence.requested.len(),
         findings: judge(&evidence),
         events,
+        outages: scene.outages.into_inner().expect("no one panicked while holding it"),
+        start,
         last_sent: sent.iter().map(|sent| sent.at).max().unwrap_or(calm),
         passages: passages(&sent, &told),
         gateway_faults: evidence.ledger.totals.faults,
@@ -90,7 +96,8 @@ pub(crate) async fn run(form: &Form) -> Account {
         took: began.elapsed(),
     };
     scene.servers.stop().await;
-    if account.is_flawless() {
+    // The short form runs often; who asks for the full one may want to look up what a silence was.
+    if account.is_flawless() && form.account_file.is_none() {
         std::fs::remove_dir_all(&folder).expect("the logs are ours");
     }
     account
@@ -142,6 +149,7 @@ async fn wreck(scene: &Arc<Scene>, plan: &Plan) {
     let mut under_way = JoinSet::new();
     for step in &plan.steps {
         sleep_until(start + step.at).await;
+        println!("{:7.1} s {:?}", step.at.as_secs_f64(), step.act);
         under_way.spawn(perform(Arc::clone(scene), step.act.clone()));
     }
     while let Some(ended) = under_way.join_next().await {
@@ -151,7 +159,8 @@ async fn wreck(scene: &Arc<Scene>, plan: &Plan) {
 }
 
 async fn perform(scene: Arc<Scene>, act: Act) {
-    let end = Moment::now() + act.lasts();
+    let (from, end) = (Instant::now(), Moment::now() + act.lasts());
+    let is_outage = act.is_outage();
     match act {
         Act::Kill { instance, down, is_lone } => scene.fleet.order(instance, Order::Kill { down, is_lone }).await,
         Act::Pause { instance, lasts } => scene.fleet.order(instance, Order::Pause(lasts)).await,
@@ -170,6 +179,10 @@ async fn perform(scene: Arc<Scene>, act: Act) {
             sleep_until(end).await;
             scene.provider.set_faults(Faults::default());
         }
+    }
+    if is_outage {
+        let outage = Silence { from, to: Instant::now() };
+        scene.outages.lock().expect("no one panics while holding it").push(outage);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ports::finding_repository::{Finding, FindingRepository};
 use crate::ports::order_repository::RepositoryError;
 
 /// A finding, open until a person has ended it.
+#[derive(Clone)]
 pub(in crate::adapters::memory) struct StoredFinding {
     finding: Finding,
     is_open: bool,

@@ -11,7 +11,7 @@ use crate::ports::order_repository::JournalEntry;
 pub(in crate::adapters::memory) const NO_ORDER: &str = "";
 
 /// The entries by order, oldest first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::adapters::memory) struct Journal(HashMap<String, Vec<JournalEntry>>);
 
 impl Journal {

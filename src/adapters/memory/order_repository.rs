@@ -38,6 +38,13 @@ impl MemoryOrderRepository {
         Self { clock, tables: Mutex::default() }
     }
 
+    /// A copy of everything as it is now, as a backup is that is restored elsewhere: neither sees what
+    /// becomes of the other.
+    #[must_use]
+    pub fn backup(&self) -> Self {
+        Self { clock: Arc::clone(&self.clock), tables: Mutex::new(self.tables().clone()) }
+    }
+
     /// The orders of this kind behind that one, by id.
     fn listed(&self, after: Option<&OrderId>, limit: usize, is_of: impl Fn(&Entry) -> bool) -> Vec<StoredOrder> {
         use std::ops::Bound::{Excluded, Unbounded};

@@ -13,7 +13,7 @@ use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
 
 /// The events, and how far the outcome topic is known.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::adapters::memory) struct Events {
     /// Oldest first.
     entries: Vec<Entry>,
@@ -25,11 +25,13 @@ pub(in crate::adapters::memory) struct Events {
     identity: Option<String>,
 }
 
+#[derive(Clone)]
 struct Entry {
     event: OutcomeEvent,
     published: Option<Published>,
 }
 
+#[derive(Clone)]
 struct Lead {
     relay: String,
     ends_at: Timestamp,

@@ -18,6 +18,7 @@ use crate::ports::order_repository::{JournalEntry, RepositoryError};
 use crate::ports::refund_repository::{Advancing, RefundRepository, Requesting};
 
 /// A refund and when it is to be looked at again.
+#[derive(Clone)]
 pub(in crate::adapters::memory) struct StoredRefund {
     refund: Refund,
     due: Option<Timestamp>,

@@ -22,7 +22,7 @@ use crate::ports::order_repository::{JournalEntry, StoredOrder};
 use crate::ports::position_repository::HandledPosition;
 
 /// What a database would hold.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::adapters::memory) struct Tables {
     pub(in crate::adapters::memory) orders: BTreeMap<OrderId, Entry>,
     pub(in crate::adapters::memory) events: Events,
@@ -34,6 +34,7 @@ pub(in crate::adapters::memory) struct Tables {
 }
 
 /// An order and its attempts, first to latest.
+#[derive(Clone)]
 pub(in crate::adapters::memory) struct Entry {
     pub(in crate::adapters::memory) order: Order,
     pub(in crate::adapters::memory) attempts: Vec<StoredAttempt>,
@@ -41,6 +42,7 @@ pub(in crate::adapters::memory) struct Entry {
 }
 
 /// An attempt and when it is to be looked at again.
+#[derive(Clone)]
 pub(in crate::adapters::memory) struct StoredAttempt {
     pub(in crate::adapters::memory) payment: Payment,
     pub(in crate::adapters::memory) due: Option<Timestamp>,

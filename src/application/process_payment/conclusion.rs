@@ -269,7 +269,11 @@ impl ProcessPayment {
         Ok(Settled::Later(order_id.clone()))
     }
 
-    async fn store_waiting(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError> {
+    pub(super) async fn store_waiting(
+        &self,
+        transition: &Transition,
+        due: Option<Timestamp>,
+    ) -> Result<(), RepositoryError> {
         self.store.orders.park(transition, due).await
     }
 }

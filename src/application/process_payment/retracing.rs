@@ -10,7 +10,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::evidence::Evidence;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::outcome::{FailureCategory, FailureReason, OutcomeKind};
-use crate::domain::payment::{Payment, PaymentState, Renewal};
+use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal};
 use crate::domain::request::ProviderToken;
 use crate::ports::finding_repository::FindingKind;
 use crate::ports::order_repository::Renewing;
@@ -41,6 +41,21 @@ impl ProcessPayment {
         }
     }
 
+    /// Finds out what an earlier life of the database did about an order that this one has just begun.
+    ///
+    /// In the one-step flow the keys of the first attempt do not keep a charge of that life from being made
+    /// beside ours, so the list is read once whatever was on its way has arrived.
+    pub(super) async fn look_back(&self, payment: &Payment) -> Result<Settled, ProcessError> {
+        if self.may_use_keys_of(payment) {
+            return self.retrace(payment, Evidence::default()).await;
+        }
+        let order_id = payment.order().id();
+        let arrived = self.clock.now().plus(self.policy.abandon_after);
+        let stored = self.store_waiting(&payment.unchanged(), Some(arrived)).await;
+        stored.map_err(|error| storing(order_id, error))?;
+        Ok(Settled::Later(order_id.clone()))
+    }
+
     /// Asks the gateway for everything that it ever made for the order, and carries on from there.
     ///
     /// For an attempt that is PREPARING or ABANDONING: none of its own charges is under way.
@@ -66,12 +81,11 @@ impl ProcessPayment {
         }
         let told = self.store.orders.told(order_id).await.map_err(|error| storing(order_id, error))?;
         let latest = charges.iter().map(|charge| charge.attempt).max().unwrap_or(payment.attempt);
-        let goes_on = told.is_none() && latest <= payment.attempt && self.may_go_on(payment);
+        // An object of this attempt may have been made in the other flow, under a key of another body, so it
+        // is not prepared once more: it is canceled like any other.
+        let is_new = charges.iter().all(|charge| charge.attempt < payment.attempt);
+        let goes_on = told.is_none() && is_new && self.may_go_on(payment);
         for charge in charges.iter().filter(|charge| charge.standing != ListedStanding::Canceled) {
-            // The object of this attempt, which is about to be prepared again, is the same under the same key.
-            if goes_on && charge.attempt == payment.attempt {
-                continue;
-            }
             match self.cancel(&payment.at(charge.attempt), &charge.reference, &mut evidence).await {
                 Ok(Cancellation::Canceled) => {}
                 Ok(Cancellation::Succeeded(_)) => return self.take_up(payment, charge, evidence).await,
@@ -125,8 +139,15 @@ impl ProcessPayment {
     /// Whether the keys of this attempt can still be used, and are worth it.
     fn may_go_on(&self, payment: &Payment) -> bool {
         payment.state == PaymentState::Preparing
+            && self.may_use_keys_of(payment)
             && IdempotencyKey::is_usable(payment.begun_at, self.clock.now())
             && !self.is_overdue(payment)
+    }
+
+    /// Not where an earlier life may have used them for a charge in one step: the same key would come with
+    /// another body. Later attempts are all in two steps.
+    fn may_use_keys_of(&self, payment: &Payment) -> bool {
+        payment.attempt > Attempt::FIRST || self.policy.flow == ChargeFlow::TwoStep
     }
 
     async fn charged_twice(

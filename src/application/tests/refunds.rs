@@ -79,6 +79,30 @@ async fn the_same_request_twice_is_one_refund() {
 }
 
 #[tokio::test]
+async fn all_that_is_left_is_one_refund_however_often_it_is_asked_for() {
+    let stage = paid().await;
+    let first = stage.refunds.request(&asked(1, None)).await.expect("12.50 of 12.50");
+    assert_eq!(stage.refunds.request(&asked(1, None)).await.expect("the same"), first);
+    assert_eq!(states(&stage).await, ["REQUESTED"]);
+}
+
+#[tokio::test]
+async fn the_reason_for_a_refund_is_kept_also_where_it_has_moved_on_meanwhile() {
+    let stage = paid().await;
+    let kept = async || {
+        let journal = stage.orders.journal(order().id()).await.expect("memory answers");
+        journal.iter().filter(|entry| entry.evidence.note.as_deref() == Some("it came back")).count()
+    };
+    let refund = stage.refunds.request(&asked(1, None)).await.expect("12.50 of 12.50");
+    assert!(stage.refunds.explain(&refund, "ada", "it came back").await.expect("memory answers"));
+    assert_eq!((kept().await, states(&stage).await), (1, vec!["REQUESTED"]));
+    run(&stage, Duration::ZERO).await;
+    assert!(stage.refunds.explain(&refund, "ada", "it came back").await.expect("memory answers"));
+    assert_eq!((kept().await, states(&stage).await), (2, vec!["SUCCEEDED"]));
+    assert_eq!(refunded_minor(&stage).await, 1250);
+}
+
+#[tokio::test]
 async fn only_what_was_paid_is_refunded() {
     let stage = Stage::new(ChargeFlow::TwoStep);
     assert!(matches!(stage.refunds.request(&asked(1, None)).await, Err(RefundError::UnknownOrder(_))));

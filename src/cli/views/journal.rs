@@ -116,9 +116,7 @@ mod tests {
     fn an_exchange_is_told_in_a_line() {
         let declined = r#"[{"operation":"charge","key":"k","digest":"d","status":402,"code":"card_declined","request_id":"req_1","replayed":true,"class":"declined","took_ms":120}]"#;
         let unanswered = r#"[{"operation":"charge","digest":"d","replayed":false,"class":"unknown","took_ms":80000}]"#;
-        let told = |exchanges| {
-            crate::cli::views::journal::exchanges(&sent(exchanges)).iter().map(sentence).collect::<Vec<_>>()
-        };
+        let told = |text| exchanges(&sent(text)).iter().map(sentence).collect::<Vec<_>>();
         assert_eq!(told(declined), ["charge 402 card_declined, taken for declined (req_1, replayed, 120 ms)"]);
         assert_eq!(told(unanswered), ["charge no answer, taken for unknown (80000 ms)"]);
         assert_eq!(told(""), Vec::<String>::new());
@@ -126,9 +124,7 @@ mod tests {
 
     #[test]
     fn what_another_version_wrote_is_shown_as_it_is() {
-        let told = |exchanges| {
-            crate::cli::views::journal::exchanges(&sent(exchanges)).iter().map(sentence).collect::<Vec<_>>()
-        };
+        let told = |text| exchanges(&sent(text)).iter().map(sentence).collect::<Vec<_>>();
         assert_eq!(told(r#"[{"did":"charge"}]"#), [r#"{"did":"charge"}"#]);
         assert_eq!(told("no JSON"), [r#""no JSON""#]);
     }

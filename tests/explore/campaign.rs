@@ -1,0 +1,247 @@
+//! Which cases are played: no fault, every single fault, every pair of faults, triples by chance.
+//!
+//! What can befall a case is read off the case itself: a step's faults are those that its call may meet,
+//! and the faults that may follow are those of the steps that come once the first has struck.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::explore::calls::Range;
+use crate::explore::case::{Case, Played, Step, play};
+use crate::explore::chance::Chance;
+use crate::explore::invariants::Violation;
+use crate::explore::mutants::Mutant;
+use crate::explore::plan::{Action, Plan};
+use crate::explore::runtime;
+use crate::explore::scenario::{Extra, Scenario};
+use crate::explore::sightings::Sightings;
+use crate::explore::timeline::Timeline;
+
+/// How far a campaign goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// One pair in so many is played.
+    pub(crate) one_pair_in: u64,
+    /// Triples that are played for each single fault.
+    pub(crate) triples: usize,
+}
+
+/// What a campaign found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// By scenario: how many cases with one fault, two and three.
+    pub(crate) cases: BTreeMap<String, [usize; 4]>,
+    pub(crate) steps: usize,
+    pub(crate) sightings: Sightings,
+    /// By case.
+    pub(crate) violations: BTreeMap<String, Violation>,
+}
+
+impl Found {
+    /// How many cases were played.
+    pub(crate) fn total(&self) -> usize {
+        self.cases.values().flatten().sum()
+    }
+
+    fn note(&mut self, case: &Case, played: &Played) {
+        let counts = self.cases.entry(case.scenario.full_name()).or_default();
+        counts[case.plan.0.len().min(3)] += 1;
+        self.steps += played.steps.len();
+        self.sightings.join(played.sightings);
+        if let Some(violation) = &played.violation {
+            self.violations.insert(case.to_string(), violation.clone());
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        for (scenario, counts) in other.cases {
+            let known = self.cases.entry(scenario).or_default();
+            for (known, count) in known.iter_mut().zip(counts) {
+                *known += count;
+            }
+        }
+        self.steps += other.steps;
+        self.sightings.join(other.sightings);
+        self.violations.extend(other.violations);
+    }
+}
+
+/// Plays every scenario to this extent, on as many threads as there are cores.
+pub(crate) fn explore(scenarios: &[Scenario], extent: Extent) -> Found {
+    let bases = runtime::within(|| {
+        let base = |scenario: &Scenario| {
+            let case = Case { scenario: scenario.clone(), mutant: None, plan: Plan::default() };
+            let played = play(&case, Timeline::default());
+            (case, played)
+        };
+        scenarios.iter().map(base).collect::<Vec<_>>()
+    });
+    let mut found = Found::default();
+    let mut singles = Vec::new();
+    for (case, played) in &bases {
+        found.note(case, played);
+        let faults = after(&case.scenario, &played.steps, 0, Range::All);
+        singles.extend(faults.into_iter().map(|(step, action)| with(case, step, action)));
+    }
+    for part in each(&singles, |single, found: &mut Found| follow(single, extent, found)) {
+        found.join(part);
+    }
+    found
+}
+
+/// Plays a case with one fault, and what may follow it.
+fn follow(single: &Case, extent: Extent, found: &mut Found) {
+    let played = play(single, Timeline::default());
+    found.note(single, &played);
+    if played.violation.is_some() {
+        return; // It is broken already: what follows says no more.
+    }
+    let mut chance = Chance::of(&single.to_string());
+    let (step, action) = single.plan.0[0];
+    let pairs =
+        if action.has_an_alike() { Vec::new() } else { after(&single.scenario, &played.steps, step, Range::Kinds) };
+    for (step, action) in pairs {
+        if chance.below(extent.one_pair_in) == 0 {
+            let pair = with(single, step, action);
+            found.note(&pair, &play(&pair, Timeline::default()));
+        }
+    }
+    let seconds = after(&single.scenario, &played.steps, step, Range::All);
+    for _triple in 0..extent.triples.min(seconds.len()) {
+        let (step, action) = seconds[chance.index(seconds.len())];
+        let pair = with(single, step, action);
+        let played = play(&pair, Timeline::default());
+        let thirds = after(&pair.scenario, &played.steps, step, Range::All);
+        if played.violation.is_none() && !thirds.is_empty() {
+            let (step, action) = thirds[chance.index(thirds.len())];
+            let triple = with(&pair, step, action);
+            found.note(&triple, &play(&triple, Timeline::default()));
+        }
+    }
+}
+
+/// Everything that may be done at a step after this one.
+pub(crate) fn after(scenario: &Scenario, steps: &[Step], last: u32, range: Range) -> Vec<(u32, Action)> {
+    let mut faults = Vec::new();
+    for (number, step) in (1..).zip(steps).filter(|(number, step)| *number > last && !step.is_idle) {
+        faults.extend(step.call.lawful(range).into_iter().map(|action| (number, action)));
+        if step.can_switch {
+            faults.push((number, Action::Switch));
+        }
+        if scenario.extra == Extra::Outsiders {
+            faults.extend([(number, Action::OutsideConfirm), (number, Action::OutsideCancel)]);
+        }
+        faults.extend(restorations(scenario, number, last));
+    }
+    let end = u32::try_from(steps.len()).expect("few steps") + 1;
+    faults.extend(restorations(scenario, end, last));
+    faults
+}
+
+/// The moments that the database may be set back to; after another fault, a few of them.
+fn restorations(scenario: &Scenario, number: u32, last: u32) -> Vec<(u32, Action)> {
+    if scenario.extra != Extra::Restores {
+        return Vec::new();
+    }
+    let moments: Vec<u32> = if last == 0 { (0..number).collect() } else { vec![0, last.min(number - 1), number / 2] };
+    moments.into_iter().flat_map(|to| [(number, Action::Restore(to)), (number, Action::RestoreLate(to))]).collect()
+}
+
+fn with(case: &Case, step: u32, action: Action) -> Case {
+    Case { plan: case.plan.and(step, action), ..case.clone() }
+}
+
+/// Does the work for every item, on as many threads as there are cores.
+fn each<Item: Sync, Part: Default + Send>(items: &[Item], work: impl Fn(&Item, &mut Part) + Sync) -> Vec<Part> {
+    let (next, parts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _thread in 0..threads {
+            scope.spawn(|| {
+                let mut part = Part::default();
+                runtime::within(|| {
+                    while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        work(item, &mut part);
+                    }
+                });
+                parts.lock().expect("no thread panics while holding it").push(part);
+            });
+        }
+    });
+    parts.into_inner().expect("no thread panics while holding it")
+}
+
+/// What became of a mutant.
+#[derive(Default)]
+pub(crate) struct Hunt {
+    /// How many cases were played until it was killed.
+    pub(crate) cases: usize,
+    /// The first case that killed it, and how.
+    pub(crate) killed: Option<(String, Violation)>,
+    /// By invariant, how many cases with one fault or none killed it where it shows soonest.
+    pub(crate) killers: BTreeMap<String, usize>,
+}
+
+/// Hunts every mutant.
+pub(crate) fn hunt(scenarios: &[Scenario]) -> Vec<(Mutant, Hunt)> {
+    let parts = each(&Mutant::ALL, |mutant, part: &mut Vec<(Mutant, Hunt)>| {
+        part.push((*mutant, hunted(*mutant, scenarios)));
+    });
+    let mut hunts: Vec<_> = parts.into_iter().flatten().collect();
+    hunts.sort_by_key(|(mutant, _)| *mutant as u32);
+    hunts
+}
+
+fn hunted(mutant: Mutant, scenarios: &[Scenario]) -> Hunt {
+    let mut hunt = Hunt::default();
+    let shows_in = |scenario: &&Scenario| mutant.shows_in().contains(&scenario.full_name().as_str());
+    let (soon, late): (Vec<_>, Vec<_>) = scenarios.iter().partition(shows_in);
+    for scenario in &soon {
+        hunt.by_singles(mutant, scenario);
+    }
+    for scenario in &soon {
+        hunt.by_pairs(mutant, scenario);
+    }
+    for scenario in late {
+        if hunt.killed.is_none() {
+            hunt.by_singles(mutant, scenario);
+        }
+    }
+    hunt
+}
+
+impl Hunt {
+    fn by_singles(&mut self, mutant: Mutant, scenario: &Scenario) {
+        let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
+        let played = self.play(&base);
+        for (step, action) in after(scenario, &played.steps, 0, Range::All) {
+            self.play(&with(&base, step, action));
+        }
+    }
+
+    /// Until the first that kills it.
+    fn by_pairs(&mut self, mutant: Mutant, scenario: &Scenario) {
+        let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
+        for (step, action) in after(scenario, &play(&base, Timeline::default()).steps, 0, Range::Kinds) {
+            let single = with(&base, step, action);
+            let played = play(&single, Timeline::default());
+            for (step, action) in after(scenario, &played.steps, step, Range::Kinds) {
+                if self.killed.is_some() {
+                    return;
+                }
+                self.play(&with(&single, step, action));
+            }
+        }
+    }
+
+    fn play(&mut self, case: &Case) -> Played {
+        let played = play(case, Timeline::default());
+        self.cases += usize::from(self.killed.is_none());
+        if let Some(violation) = &played.violation {
+            *self.killers.entry(violation.invariant.to_string()).or_default() += 1;
+            self.killed.get_or_insert_with(|| (case.to_string(), violation.clone()));
+        }
+        played
+    }
+}

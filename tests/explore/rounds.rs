@@ -1,0 +1,88 @@
+//! Which activities a round has, and which of them have anything to do.
+
+use std::collections::VecDeque;
+
+use order_payments::application::relay_outbox::Relayed;
+use order_payments::domain::order::OrderStatus;
+use order_payments::domain::payment::PaymentState;
+
+use crate::explore::records::Standing;
+use crate::explore::scenario::{Relay, Team};
+use crate::explore::task::{Activity, at_once};
+use crate::explore::watch::Watch;
+use crate::explore::world::World;
+
+/// Activities that go on at once, each at an instance's place.
+pub(crate) type Group = Vec<(Activity, usize)>;
+
+/// How often the quiet relay is asked in a round: once for what waits, once to see that nothing does.
+const QUIET_ROUNDS: usize = 4;
+
+/// The groups of a round, one after the other.
+pub(crate) fn groups(world: &World, is_first: bool) -> VecDeque<Group> {
+    let deliver = |place| (0..world.records.len()).map(move |record| (Activity::Deliver(record), place));
+    let mut groups: VecDeque<Group> = match world.scenario.team {
+        Team::Twins if is_first => VecDeque::from([vec![(Activity::Deliver(0), 0), (Activity::Deliver(0), 1)]]),
+        Team::Twins => {
+            let together = vec![(Activity::Deliver(0), 0), (Activity::Reconcile, 1)];
+            let refunds = vec![(Activity::RequestRefunds, 0), (Activity::Refund, 1)];
+            VecDeque::from([vec![(Activity::Review, 0)], together, refunds])
+        }
+        Team::Alone => {
+            let rest = [Activity::KeepGate, Activity::Review, Activity::RequestRefunds];
+            let rest = rest.into_iter().chain([Activity::Reconcile, Activity::Refund]).map(|activity| (activity, 0));
+            deliver(0).chain(rest).map(|one| vec![one]).collect()
+        }
+    };
+    let relays: Group = match world.scenario.team {
+        Team::Twins => vec![(Activity::Relay, 0), (Activity::Relay, 1)],
+        Team::Alone => vec![(Activity::Relay, 0)],
+    };
+    groups.push_back(relays);
+    groups
+}
+
+/// Whether an activity has anything to do.
+pub(crate) fn is_needed(activity: Activity, world: &World, watch: &Watch, is_planned: bool) -> bool {
+    let stored = || at_once(world.store.orders.find(world.order_id())).expect("it is in memory");
+    match activity {
+        // The records of one order are read in their order.
+        Activity::Deliver(record) => {
+            let earlier = &world.records[..record];
+            let is_next = earlier.iter().all(|earlier| earlier.standing != Standing::Unread);
+            is_next && world.records[record].standing == Standing::Unread
+        }
+        Activity::RequestRefunds => {
+            let is_paid = || stored().is_some_and(|stored| stored.order.status() == OrderStatus::Paid);
+            !world.scenario.refunds.is_empty() && !watch.refunds_requested && is_paid()
+        }
+        Activity::Reconcile => true,
+        Activity::Refund => {
+            let refunds = at_once(world.store.refunds.refunds_of(world.order_id())).expect("it is in memory");
+            !refunds.is_empty()
+        }
+        Activity::KeepGate => world.keeper.is_some(),
+        Activity::Relay => world.scenario.relay == Relay::Explored,
+        // A person looks at it once nothing goes wrong any more.
+        Activity::Review => {
+            let payment = stored().and_then(|stored| stored.payment);
+            let is_reviewed = payment.is_some_and(|payment| matches!(payment.state, PaymentState::Review { .. }));
+            is_reviewed && watch.may_be_reviewed() && !is_planned
+        }
+    }
+}
+
+/// Publishes what waits, where the relay is not explored.
+pub(crate) fn publish_quietly(world: &mut World) {
+    if world.scenario.relay == Relay::Explored {
+        return;
+    }
+    let mut relay = world.quiet_relay.take().expect("it does one round at a time");
+    for _round in 0..QUIET_ROUNDS {
+        match at_once(relay.run_once()) {
+            Ok(Relayed::Published(_)) => {}
+            Ok(Relayed::Idle | Relayed::Standby) | Err(_) => break,
+        }
+    }
+    world.quiet_relay = Some(relay);
+}
