@@ -61,8 +61,8 @@ impl History {
         Self { gateway, clock, index: Mutex::new(None) }
     }
 
-    /// Every charge object that the gateway made for this order since then, oldest first, complete up to
-    /// half a minute ago.
+    /// Every charge object that the gateway made for this order since then, oldest first: complete up to half
+    /// a minute ago. How far each is may be older news, but for what can no longer change.
     ///
     /// # Errors
     /// [`GatewayError`] where the list could not be read to its end: nothing may be concluded from it.
@@ -71,16 +71,11 @@ impl History {
         // Held while pages are read: whoever asks meanwhile waits for them instead of asking, too.
         let mut index = self.index.lock().await;
         let now = self.clock.now();
-        let mut known = if let Some(known) = index.take() {
-            known
-        } else {
-            let mut charges = Charges::default();
-            self.read(Window { from: since, to: None }, order_id, &mut charges).await?;
-            Index { from: since, until: now, charges }
-        };
-        self.extend(&mut known, order_id, since, now).await?;
+        // What was read stays, whatever breaks off; how far it is complete is only raised once it is.
+        let known = index.get_or_insert_with(|| Index { from: Some(now), until: now, charges: Charges::default() });
+        self.extend(known, order_id, since, now).await?;
         let mut charges = known.charges.by_order.get(order_id).cloned().unwrap_or_default();
-        *index = known.charges.is_whole.then_some(known);
+        index.take_if(|index| !index.charges.is_whole);
         charges.sort_by_key(|charge| (charge.made_at, charge.attempt));
         Ok(charges)
     }

@@ -77,12 +77,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let (adapters, use_cases) = deployment::open(settings).await?;
     let (store, now) = (&adapters.store, adapters.clock.now());
     let since = args.since.map_or(Ok(now.minus(settings.reconcile.sweep_window)), |since| since.before(now))?;
-    let (due, effect) = if args.dry_run {
+    let (due, effect, _kept) = if args.dry_run {
         deployment::read_gate(store, settings).await?;
-        (None, Effect::Observe)
+        (None, Effect::Observe, None)
     } else {
-        deployment::pass_gate(store, &use_cases, settings).await?;
-        (Some(look_at_due(store, &use_cases, settings.reconcile.batch_size).await?), Effect::Repair)
+        let kept = deployment::may_decide(store, &use_cases, settings).await?;
+        (Some(look_at_due(store, &use_cases, settings.reconcile.batch_size).await?), Effect::Repair, Some(kept))
     };
     let mut swept = compared(&use_cases, since, effect).await?;
     let seen = swept.findings.len();

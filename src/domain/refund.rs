@@ -117,6 +117,19 @@ pub struct Sending {
     pub since: Timestamp,
 }
 
+impl Sending {
+    /// Whether its key may still be used.
+    pub fn has_young_key(self, now: Timestamp) -> bool {
+        IdempotencyKey::is_usable(self.since, now)
+    }
+
+    /// Whether it may be sent, where the provider has no refund of this name: under its own key while that is
+    /// young, or under the next once it is forgotten everywhere. In between a late try may still arrive.
+    pub fn may_be_sent(self, now: Timestamp) -> bool {
+        self.has_young_key(now) || now.since(self.since) >= IdempotencyKey::FORGOTTEN_AFTER
+    }
+}
+
 impl RefundState {
     /// The state's name in storage and on screens.
     pub const fn name(&self) -> &'static str {
