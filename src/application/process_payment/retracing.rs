@@ -78,11 +78,11 @@ impl ProcessPayment {
             Ok(charges) => charges,
             Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
         };
-        let mut successes = charges.iter().filter(|charge| matches!(charge.standing, ListedStanding::Succeeded(_)));
-        match (successes.next(), successes.next()) {
-            (Some(success), None) => return self.take_up(payment, success, evidence).await,
-            (Some(_), Some(second)) => return self.charged_twice(payment, second, evidence).await,
-            (None, _) => {}
+        let has_succeeded = |charge: &&ListedCharge| matches!(charge.standing, ListedStanding::Succeeded(_));
+        match charges.iter().filter(has_succeeded).collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [success] => return self.take_up(payment, success, evidence).await,
+            successes @ [_, second, ..] => return self.charged_twice(payment, second, successes, evidence).await,
         }
         let told = self.told(payment).await?;
         let latest = charges.iter().map(|charge| charge.attempt).max().unwrap_or(payment.attempt);
@@ -176,11 +176,16 @@ impl ProcessPayment {
         &self,
         payment: &Payment,
         second: &ListedCharge,
+        successes: &[&ListedCharge],
         evidence: Evidence,
     ) -> Result<Settled, ProcessError> {
-        let detail = "charged more than once; compare the charges, and refund all but one";
-        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, detail)).await?;
-        self.review(payment, detail.to_owned(), evidence).await
+        let names: Vec<_> = successes.iter().map(|success| success.reference.as_str()).collect();
+        let detail = format!(
+            "charged more than once, by {}; choose the one that pays the order, and refund the others",
+            names.join(" and by ")
+        );
+        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, &detail)).await?;
+        self.review(payment, detail, evidence).await
     }
 
     /// Settles an order by a charge that its database knew nothing of.

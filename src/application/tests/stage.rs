@@ -265,21 +265,26 @@ impl Stage {
 
     /// Someone charges the order behind our back, with keys of their own; the name of that charge.
     pub(crate) fn charged_elsewhere(&self, attempt: Attempt) -> ProviderToken {
-        self.made_elsewhere(attempt, "&confirm=true&off_session=true&error_on_requires_action=true")
+        self.charged_elsewhere_by(attempt, "elsewhere")
+    }
+
+    /// The same under that key.
+    pub(crate) fn charged_elsewhere_by(&self, attempt: Attempt, key: &str) -> ProviderToken {
+        self.made_elsewhere(attempt, "&confirm=true&off_session=true&error_on_requires_action=true", key)
     }
 
     /// Someone makes an object for the order behind our back, and leaves it at that; its name.
     pub(crate) fn prepared_elsewhere(&self, attempt: Attempt) -> ProviderToken {
-        self.made_elsewhere(attempt, "")
+        self.made_elsewhere(attempt, "", "elsewhere")
     }
 
-    fn made_elsewhere(&self, attempt: Attempt, and: &str) -> ProviderToken {
+    fn made_elsewhere(&self, attempt: Attempt, and: &str, key: &str) -> ProviderToken {
         let body = format!(
             "amount=1250&currency=eur&payment_method=pm_card_visa\
              &metadata[order_id]=ord_1&metadata[attempt]={}{and}",
             attempt.number()
         );
-        let reply = self.provider.handle(&Request::post("/v1/payment_intents", &body, Some("elsewhere")));
+        let reply = self.provider.handle(&Request::post("/v1/payment_intents", &body, Some(key)));
         let answer = reply.answer.expect("it is answered");
         let intent: serde_json::Value = serde_json::from_slice(&answer.body).expect("it is JSON");
         intent["id"].as_str().expect("it has a name").parse().expect("a token")
