@@ -118,7 +118,7 @@ impl Sweep {
             let page = self.gateway.charges(window, after.as_ref()).await?;
             for charge in &page.charges {
                 swept.charges += 1;
-                if self.compare(charge, effect, &mut swept).await? {
+                if spared(&charge.order_id, self.compare(charge, effect, &mut swept).await)? {
                     confirmed.insert(charge.reference.clone());
                 }
                 if matches!(charge.standing, ListedStanding::Succeeded(_)) {
@@ -282,4 +282,34 @@ fn may_be_charged(payment: &Payment, charge: &ListedCharge) -> bool {
 
 fn is_under_review(payment: &Payment) -> bool {
     matches!(payment.state, PaymentState::Review { .. })
+}
+
+/// What one order of many comes to: its own trouble is logged and keeps no other from being compared.
+fn spared<T: Default>(order_id: &OrderId, compared: Result<T, SweepError>) -> Result<T, SweepError> {
+    compared.or_else(|error| {
+        if error.is_of_the_world() {
+            return Err(error);
+        }
+        tracing::error!(
+            order.id = %order_id, error = &error as &dyn std::error::Error,
+            "order {order_id} could not be compared with the gateway; the others are"
+        );
+        Ok(T::default())
+    })
+}
+
+impl SweepError {
+    /// Whether every other order would meet it as well.
+    fn is_of_the_world(&self) -> bool {
+        let is_away =
+            |error: &GatewayError| matches!(error, GatewayError::Unavailable { .. } | GatewayError::Closed { .. });
+        let is_down = |error: &RepositoryError| matches!(error, RepositoryError::Unavailable(_));
+        match self {
+            Self::Gateway(error) => is_away(error),
+            Self::Repository(error) => is_down(error),
+            Self::Order(ProcessError::Gateway { source, .. }) => is_away(source),
+            Self::Order(ProcessError::Repository { source, .. }) => is_down(source),
+            Self::Order(_) => false,
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::flow::Stage;
 use crate::flow::operation::get;
 use crate::support::eventually;
-use crate::support::kafka::PARTITIONS;
+use crate::support::kafka::{PARTITIONS, Topics};
 use crate::support::postgres::Database;
 
 const PATIENCE: Duration = Duration::from_mins(1);

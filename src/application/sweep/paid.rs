@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::application::sweep::{Effect, Sweep, SweepError, Swept};
+use crate::application::sweep::{spared, Effect, Sweep, SweepError, Swept};
 use crate::domain::evidence::Exchanges;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
@@ -33,7 +33,8 @@ impl Sweep {
                 swept.paid_orders += 1;
                 let Some(payment) = &stored.payment else { continue };
                 if payment.reference().is_some_and(|reference| !confirmed.contains(reference)) {
-                    self.confirm_paid(&stored.order, payment, effect, swept).await?;
+                    let confirmed = self.confirm_paid(&stored.order, payment, effect, swept).await;
+                    spared(stored.order.id(), confirmed)?;
                 }
             }
             progress(swept);

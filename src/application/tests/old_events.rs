@@ -10,7 +10,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::ChargeFlow;
 use crate::domain::request::{Origin, Past, PaymentRequest};
-use crate::ports::order_repository::OrderRepository;
+use crate::ports::order_repository::{OrderRepository, Repository};
 
 /// The request as it is read again by a database that has forgotten it.
 fn old(request: PaymentRequest) -> PaymentRequest {
@@ -136,4 +136,16 @@ async fn two_charges_of_one_order_are_found_and_left_to_a_person() {
     assert_eq!((after.status().await, after.state().await), (OrderStatus::Pending, "REVIEW"));
     let findings = after.store.findings.findings_of(order().id()).await.expect("memory answers");
     assert_eq!(findings.len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_that_is_paid_by_its_id_after_a_restore_is_not_charged_again() {
+    let before = Stage::new(ChargeFlow::TwoStep);
+    before.orders.save(&order()).await.expect("memory answers");
+    before.service.process_payment(order().id()).await.expect("nothing fails");
+    before.clock.advance(Duration::from_hours(26));
+    let after = restored(&before, ChargeFlow::TwoStep);
+    after.orders.save(&order()).await.expect("the backup was made before it was paid");
+    after.service.process_payment(order().id()).await.expect("nothing fails");
+    after.assert_settled(OrderStatus::Paid).await;
 }

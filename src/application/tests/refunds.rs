@@ -15,6 +15,7 @@ use crate::domain::money::Money;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::{ChargeFlow, Payment};
 use crate::domain::refund::{Refund, RefundId, RefundPurpose};
+use crate::domain::request::{Origin, Past, PaymentRequest};
 use crate::ports::finding_repository::FindingKind;
 use crate::ports::order_repository::OrderRepository;
 use crate::ports::outbox::Outbox;
@@ -161,4 +162,19 @@ async fn a_charge_that_comes_after_its_order_has_failed_goes_back() {
     assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [FindingKind::ChargedNotPaid]);
     assert_eq!(stage.status().await, OrderStatus::Failed);
     assert_eq!(stage.orders.tally().await.expect("memory answers").failed, 1);
+}
+
+#[tokio::test]
+async fn a_refund_that_an_earlier_life_of_the_database_made_is_not_made_again() {
+    let before = paid().await;
+    before.refunds.request(&asked(1, Some("5.00"))).await.expect("it is taken down");
+    run(&before, Duration::ZERO).await;
+    before.clock.advance(Duration::from_hours(26));
+    let after = Stage::before(ChargeFlow::TwoStep, before.clock.clone(), before.provider.clone());
+    let origin = Origin { past: Past::Unknown { since: Some(START) }, ..Origin::default() };
+    after.service.handle(&PaymentRequest { origin, ..request() }).await.expect("nothing fails");
+    after.refunds.request(&asked(1, Some("5.00"))).await.expect("the same name");
+    run(&after, Duration::ZERO).await;
+    assert_eq!(states(&after).await, ["SUCCEEDED"]);
+    assert_eq!(refunded_minor(&after), 500);
 }

@@ -224,7 +224,7 @@ impl Stage {
         let gateway: Arc<dyn PaymentGateway> = Arc::new(GuardedGateway::new(bare, Arc::clone(&keeper)));
         let policy = PaymentPolicy {
             flow,
-            default_payment_method: None,
+            default_payment_method: Some("pm_card_visa".parse().expect("a token")),
             first_look_after: FIRST_LOOK_AFTER,
             abandon_after: ABANDON_AFTER,
         };
