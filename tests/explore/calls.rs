@@ -106,6 +106,17 @@ impl Call {
         matches!(self, Self::Prepare | Self::Charge | Self::Cancel | Self::Refund)
     }
 
+    /// Whether the world outside of the database may differ after it.
+    pub(crate) const fn shows_outside(self) -> bool {
+        // What is settled is published at the end of the round.
+        self.acts_at_gateway() || matches!(self, Self::Publish | Self::Settle)
+    }
+
+    /// Whether the database may differ after it.
+    pub(crate) const fn stores(self) -> bool {
+        !self.is_of_gateway() && !matches!(self, Self::Read(_) | Self::TakeOver | Self::Tail | Self::Publish)
+    }
+
     /// What may befall this call, but for what stops the clock for all: see [`Action`].
     pub(crate) fn lawful(self, range: Range) -> Vec<Action> {
         use Action::{CrashAfter, CrashBefore, NapAfter, NapBefore, SleepAfter, SleepBefore};
@@ -115,6 +126,7 @@ impl Call {
             Self::Read(_) | Self::Tail => actions.push(Action::FailBefore),
             Self::Publish | Self::TakeOver => {
                 actions.extend([NapAfter, SleepAfter, Action::FailBefore, Action::DoubtBefore, Action::FailAfter]);
+                actions.extend((self == Self::Publish).then_some(Action::Refuse));
             }
             call if call.is_of_gateway() => actions.extend(call.lawful_answers(range)),
             call => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::explore::calls::Range;
+use crate::explore::calls::{Call, Range};
 use crate::explore::case::{Case, Played, Step, play};
 use crate::explore::chance::Chance;
 use crate::explore::invariants::Violation;
@@ -81,7 +81,7 @@ pub(crate) fn explore(scenarios: &[Scenario], extent: Extent) -> Found {
     let mut singles = Vec::new();
     for (case, played) in &bases {
         found.note(case, played);
-        let faults = after(&case.scenario, &played.steps, 0, Range::All);
+        let faults = after(case, &played.steps, Range::All);
         singles.extend(faults.into_iter().map(|(step, action)| with(case, step, action)));
     }
     for part in each(&singles, |single, found: &mut Found| follow(single, extent, found)) {
@@ -98,21 +98,20 @@ fn follow(single: &Case, extent: Extent, found: &mut Found) {
         return; // It is broken already: what follows says no more.
     }
     let mut chance = Chance::of(&single.to_string());
-    let (step, action) = single.plan.0[0];
-    let pairs =
-        if action.has_an_alike() { Vec::new() } else { after(&single.scenario, &played.steps, step, Range::Kinds) };
+    let has_an_alike = single.plan.0.iter().any(|(_, action)| action.has_an_alike());
+    let pairs = if has_an_alike { Vec::new() } else { after(single, &played.steps, Range::Kinds) };
     for (step, action) in pairs {
         if chance.below(extent.one_pair_in) == 0 {
             let pair = with(single, step, action);
             found.note(&pair, &play(&pair, Timeline::default()));
         }
     }
-    let seconds = after(&single.scenario, &played.steps, step, Range::All);
+    let seconds = after(single, &played.steps, Range::All);
     for _triple in 0..extent.triples.min(seconds.len()) {
         let (step, action) = seconds[chance.index(seconds.len())];
         let pair = with(single, step, action);
         let played = play(&pair, Timeline::default());
-        let thirds = after(&pair.scenario, &played.steps, step, Range::All);
+        let thirds = after(&pair, &played.steps, Range::All);
         if played.violation.is_none() && !thirds.is_empty() {
             let (step, action) = thirds[chance.index(thirds.len())];
             let triple = with(&pair, step, action);
@@ -121,8 +120,9 @@ fn follow(single: &Case, extent: Extent, found: &mut Found) {
     }
 }
 
-/// Everything that may be done at a step after this one.
-pub(crate) fn after(scenario: &Scenario, steps: &[Step], last: u32, range: Range) -> Vec<(u32, Action)> {
+/// Everything that may be done to a case at a step after what is done already.
+fn after(case: &Case, steps: &[Step], range: Range) -> Vec<(u32, Action)> {
+    let (scenario, last) = (&case.scenario, case.plan.last_step());
     let mut faults = Vec::new();
     for (number, step) in (1..).zip(steps).filter(|(number, step)| *number > last && !step.is_idle) {
         faults.extend(step.call.lawful(range).into_iter().map(|action| (number, action)));
@@ -132,19 +132,32 @@ pub(crate) fn after(scenario: &Scenario, steps: &[Step], last: u32, range: Range
         if scenario.extra == Extra::Outsiders {
             faults.extend([(number, Action::OutsideConfirm), (number, Action::OutsideCancel)]);
         }
-        faults.extend(restorations(scenario, number, last));
+        faults.extend(restorations(case, steps, number));
     }
     let end = u32::try_from(steps.len()).expect("few steps") + 1;
-    faults.extend(restorations(scenario, end, last));
+    faults.extend(restorations(case, steps, end));
     faults
 }
 
 /// The moments that the database may be set back to; after another fault, a few of them.
-fn restorations(scenario: &Scenario, number: u32, last: u32) -> Vec<(u32, Action)> {
-    if scenario.extra != Extra::Restores {
+///
+/// It is set back where something has just changed outside of it, and to where it has just changed itself:
+/// at other steps, it is the same restoration.
+///
+/// What a person has decided is not forgotten by a restoration: that would be another person's work.
+fn restorations(case: &Case, steps: &[Step], number: u32) -> Vec<(u32, Action)> {
+    let (scenario, last) = (&case.scenario, case.plan.last_step());
+    let is_decided = case.plan.0.iter().any(|(_, action)| action.is_contradiction());
+    let call_at = |number: u32| steps.get(number as usize - 1).map(|step| step.call);
+    let is_telling = number < 3 || call_at(number).is_none() || call_at(number - 1).is_some_and(Call::shows_outside);
+    if scenario.extra != Extra::Restores || is_decided || !is_telling {
         return Vec::new();
     }
-    let moments: Vec<u32> = if last == 0 { (0..number).collect() } else { vec![0, last.min(number - 1), number / 2] };
+    let moments: Vec<u32> = if last == 0 {
+        (0..number).filter(|to| *to == 0 || call_at(*to).is_some_and(Call::stores)).collect()
+    } else {
+        vec![0, last.min(number - 1)]
+    };
     moments.into_iter().flat_map(|to| [(number, Action::Restore(to)), (number, Action::RestoreLate(to))]).collect()
 }
 
@@ -215,7 +228,7 @@ impl Hunt {
     fn by_singles(&mut self, mutant: Mutant, scenario: &Scenario) {
         let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
         let played = self.play(&base);
-        for (step, action) in after(scenario, &played.steps, 0, Range::All) {
+        for (step, action) in after(&base, &played.steps, Range::All) {
             self.play(&with(&base, step, action));
         }
     }
@@ -223,10 +236,10 @@ impl Hunt {
     /// Until the first that kills it.
     fn by_pairs(&mut self, mutant: Mutant, scenario: &Scenario) {
         let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
-        for (step, action) in after(scenario, &play(&base, Timeline::default()).steps, 0, Range::Kinds) {
+        for (step, action) in after(&base, &play(&base, Timeline::default()).steps, Range::Kinds) {
             let single = with(&base, step, action);
             let played = play(&single, Timeline::default());
-            for (step, action) in after(scenario, &played.steps, step, Range::Kinds) {
+            for (step, action) in after(&single, &played.steps, Range::Kinds) {
                 if self.killed.is_some() {
                     return;
                 }

@@ -19,7 +19,7 @@ use crate::explore::invariants::{Violation, liveness};
 use crate::explore::mutants::Mutant;
 use crate::explore::plan::{Action, Plan};
 use crate::explore::rounds;
-use crate::explore::scenario::{PACE, Scenario};
+use crate::explore::scenario::Scenario;
 use crate::explore::sightings::Sightings;
 use crate::explore::stage::Stage;
 use crate::explore::task::Task;
@@ -28,7 +28,7 @@ use crate::explore::watch::Watch;
 use crate::explore::world::World;
 
 /// After so many rounds, several days, everything must have ended.
-const MAX_ROUNDS: usize = 24;
+const MAX_ROUNDS: usize = 30;
 /// So many calls are made by no case: there is a loop.
 const MAX_STEPS: u32 = 600;
 /// How long a fail-over takes at the least: requests may still be on their way.
@@ -154,11 +154,20 @@ impl Run<'_> {
                     None => return self.end(),
                 }
             }
-            self.world.clock.advance(PACE[pause.min(PACE.len() - 1)]);
-            self.timeline.pause(self.world.now());
-            pause += 1;
+            pause += usize::from(self.let_time_pass(pause));
         }
         Err(liveness::unfinished(&Facts::of(&self.world)))
+    }
+
+    /// Until the next round, or until somebody wakes who stands still; true where the pause is over.
+    fn let_time_pass(&mut self, pause: usize) -> bool {
+        let (now, pace) = (self.world.now(), self.world.scenario.pace);
+        let pause = pace[pause.min(pace.len() - 1)];
+        let waking = self.sleepers.iter().map(|sleeper| sleeper.wakes_at.since(now)).min();
+        let rest = waking.map_or(pause, |waking| waking.min(pause));
+        self.world.clock.advance(rest);
+        self.timeline.pause(self.world.now());
+        rest == pause
     }
 
     /// Whether nothing is left to be done but by time.
@@ -179,7 +188,7 @@ impl Run<'_> {
         while let Some(group) = groups.pop_front() {
             let mut tasks = self.awake();
             for (activity, place) in group {
-                if rounds::is_needed(activity, &self.world, &self.watch, self.is_planned()) {
+                if rounds::is_needed(activity, &self.world, &self.watch) {
                     self.tasks += 1;
                     tasks.push(Task::new(self.tasks, activity, place, &mut self.world));
                 }
@@ -189,11 +198,6 @@ impl Run<'_> {
         }
         rounds::publish_quietly(&mut self.world);
         Ok(self.look(None)?)
-    }
-
-    /// Whether something is still to be done by plan.
-    fn is_planned(&self) -> bool {
-        self.plan.last_step() as usize > self.steps.len()
     }
 
     /// The tasks that go on after standing still.

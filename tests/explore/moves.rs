@@ -48,7 +48,7 @@ impl Run<'_> {
             Some(Action::Restore(step)) => return Err(Halt::Restored(step, RESTORING)),
             Some(Action::RestoreLate(step)) => return Err(Halt::Restored(step, DAYS_LATER)),
             Some(Action::OutsideConfirm | Action::OutsideCancel) => {
-                outsiders::act(&self.world, action);
+                outsiders::act(&self.world, &self.watch, action);
                 self.go_on(tasks, current, None)?;
             }
             Some(Action::CrashAfter) => {
@@ -113,6 +113,7 @@ impl Run<'_> {
                 };
                 self.world.records[record].standing = standing;
             }
+            Done::CaughtUp(answer) => self.world.is_caught_up |= is_current && answer.is_ok(),
             Done::Relayed(relay, _) if is_current => self.world.instances[task.place].relay = Some(*relay),
             Done::Requested(answers) => {
                 let is_answered = |answer: &Result<(), RefundError>| {
@@ -181,6 +182,7 @@ impl Run<'_> {
         self.watch.restored();
         self.world.clock.advance(later);
         self.timeline.pause(self.world.now());
+        self.remember();
         self.look(None)
     }
 }

@@ -39,13 +39,19 @@ pub(crate) fn groups(world: &World, is_first: bool) -> VecDeque<Group> {
         Team::Alone => vec![(Activity::Relay, 0)],
     };
     groups.push_back(relays);
+    groups.push_front(vec![(Activity::CatchUp, 0)]);
     groups
 }
 
 /// Whether an activity has anything to do.
-pub(crate) fn is_needed(activity: Activity, world: &World, watch: &Watch, is_planned: bool) -> bool {
+pub(crate) fn is_needed(activity: Activity, world: &World, watch: &Watch) -> bool {
+    // A database that was restored learns first what the world was told.
+    if !world.is_caught_up && activity != Activity::CatchUp {
+        return false;
+    }
     let stored = || at_once(world.store.orders.find(world.order_id())).expect("it is in memory");
     match activity {
+        Activity::CatchUp => !world.is_caught_up,
         // The records of one order are read in their order.
         Activity::Deliver(record) => {
             let earlier = &world.records[..record];
@@ -63,11 +69,10 @@ pub(crate) fn is_needed(activity: Activity, world: &World, watch: &Watch, is_pla
         }
         Activity::KeepGate => world.keeper.is_some(),
         Activity::Relay => world.scenario.relay == Relay::Explored,
-        // A person looks at it once nothing goes wrong any more.
         Activity::Review => {
             let payment = stored().and_then(|stored| stored.payment);
             let is_reviewed = payment.is_some_and(|payment| matches!(payment.state, PaymentState::Review { .. }));
-            is_reviewed && watch.may_be_reviewed() && !is_planned
+            is_reviewed && watch.may_be_reviewed()
         }
     }
 }
@@ -80,7 +85,7 @@ pub(crate) fn publish_quietly(world: &mut World) {
     let mut relay = world.quiet_relay.take().expect("it does one round at a time");
     for _round in 0..QUIET_ROUNDS {
         match at_once(relay.run_once()) {
-            Ok(Relayed::Published(_)) => {}
+            Ok(Relayed::Published(_) | Relayed::Refused) => {}
             Ok(Relayed::Idle | Relayed::Standby) | Err(_) => break,
         }
     }

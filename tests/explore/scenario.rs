@@ -16,7 +16,7 @@ pub(crate) const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000
 pub(crate) const TOTAL_CENTS: u64 = 1_234;
 
 /// The pauses between the rounds of a case; the last one is repeated.
-pub(crate) const PACE: [Duration; 8] = [
+const USUAL: &[Duration] = &[
     Duration::from_secs(6),
     Duration::from_secs(30),
     Duration::from_secs(120),
@@ -27,6 +27,10 @@ pub(crate) const PACE: [Duration; 8] = [
     Duration::from_hours(12),
 ];
 
+/// Where nothing but waiting happens: a few looks, and then the moment when an unknown is given up.
+const HURRIED: &[Duration] =
+    &[Duration::from_secs(6), Duration::from_mins(20), Duration::from_hours(26), Duration::from_hours(6)];
+
 /// A setting to be explored.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -36,6 +40,7 @@ pub(crate) struct Scenario {
     /// What is charged; its name says what happens, as in the simulator.
     pub(crate) method: &'static str,
     pub(crate) script: Script,
+    pub(crate) pace: &'static [Duration],
     pub(crate) team: Team,
     pub(crate) relay: Relay,
     /// The refunds that are asked for once the order is PAID; `None` for all that is left.
@@ -83,6 +88,8 @@ pub(crate) enum Script {
     Works,
     /// The charges of the first attempt never arrive.
     LosesCharges,
+    /// The first attempt is declined, and later ones are not.
+    DeclinesFirst,
     /// Nothing arrives until so long after the start.
     DownFor(Duration),
     /// The first charges of all attempts arrive, and nothing comes back until so long after the start.
@@ -95,6 +102,7 @@ impl Script {
         let is_within = |span: Duration| now.since(START) < span;
         match self {
             Self::Works => None,
+            Self::DeclinesFirst => (call == Call::Charge && attempt == 1).then_some(Fault::Decline),
             Self::LosesCharges => (call == Call::Charge && attempt == 1).then_some(Fault::CutBefore),
             Self::DownFor(span) => is_within(span).then_some(Fault::CutBefore),
             Self::MuteFor(span) => {
@@ -117,6 +125,7 @@ impl Scenario {
             flow,
             method,
             script: Script::Works,
+            pace: USUAL,
             team: Team::Alone,
             relay: Relay::Quiet,
             refunds: &[],
@@ -143,6 +152,7 @@ pub(crate) fn named(name: &str) -> Option<Scenario> {
 fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
     let new = |name, method| Scenario::new(name, flow, method);
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let hurried = |script, scenario| Scenario { script, pace: HURRIED, ..scenario };
     let mut scenarios = vec![
         new("approved", VISA),
         new("declined", DECLINED),
@@ -152,18 +162,19 @@ fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
         Scenario { second_record: Some("12.34"), ..new("replayed", VISA) },
         Scenario { second_record: Some("99.99"), ..new("contradicted", VISA) },
         Scenario { is_guarded: true, ..new("guarded", VISA) },
-        Scenario { script: Script::LosesCharges, ..new("lost-charges", VISA) },
-        Scenario { script: Script::DownFor(minutes(40)), ..new("down", VISA) },
-        Scenario { script: Script::MuteFor(minutes(40)), ..new("mute", VISA) },
-        Scenario { script: Script::MuteFor(minutes(40)), ..new("mute-declined", DECLINED) },
-        Scenario { script: Script::DownFor(minutes(27 * 60)), ..new("down-for-a-day", VISA) },
+        hurried(Script::LosesCharges, new("lost-charges", VISA)),
+        hurried(Script::DownFor(minutes(15)), new("down", VISA)),
+        hurried(Script::MuteFor(minutes(15)), new("mute", VISA)),
+        hurried(Script::MuteFor(minutes(15)), new("mute-declined", DECLINED)),
+        hurried(Script::DownFor(minutes(27 * 60)), new("down-for-a-day", VISA)),
         Scenario { team: Team::Twins, ..new("twins", VISA) },
         Scenario { team: Team::Twins, ..new("twins-declined", DECLINED) },
         Scenario { extra: Extra::Outsiders, ..new("outsiders", VISA) },
         Scenario { extra: Extra::Outsiders, ..new("outsiders-declined", DECLINED) },
         Scenario { extra: Extra::Restores, ..new("restored", VISA) },
         Scenario { extra: Extra::Restores, ..new("restored-declined", DECLINED) },
-        Scenario { extra: Extra::Restores, script: Script::LosesCharges, ..new("restored-lost", VISA) },
+        Scenario { extra: Extra::Restores, ..hurried(Script::LosesCharges, new("restored-lost", VISA)) },
+        Scenario { extra: Extra::Restores, script: Script::DeclinesFirst, ..new("restored-good", VISA) },
         Scenario { relay: Relay::Explored, ..new("relayed", VISA) },
     ];
     if flow == ChargeFlow::TwoStep {

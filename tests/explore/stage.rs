@@ -235,6 +235,7 @@ impl Trouble for PublishError {
     fn before(action: Action) -> Option<Self> {
         match action {
             Action::FailBefore => Some(Self::NotPublished { detail: "the broker is away".to_owned() }),
+            Action::Refuse => Some(Self::Refused { detail: "it is too large".to_owned() }),
             Action::DoubtBefore => Some(Self::InDoubt { detail: "the broker went away".to_owned() }),
             _ => None,
         }

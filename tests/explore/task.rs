@@ -10,6 +10,7 @@ use order_payments::application::relay_outbox::{RelayError, RelayOutbox, Relayed
 use order_payments::application::review::Decision;
 use order_payments::domain::money::Money;
 use order_payments::domain::refund::RefundId;
+use order_payments::ports::outbox::Adopted;
 use uuid::Uuid;
 
 use crate::explore::mutants::acknowledges_first;
@@ -22,6 +23,8 @@ const LIMIT: usize = 10;
 /// What an instance may be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
+    /// Learning what the world was told, after a restoration.
+    CatchUp,
     /// Paying the order of a record.
     Deliver(usize),
     /// Taking down the refunds that a person asks for.
@@ -36,6 +39,7 @@ pub(crate) enum Activity {
 
 /// What came of it.
 pub(crate) enum Done {
+    CaughtUp(Result<Adopted, RelayError>),
     Delivered(usize, Result<Settled, ProcessError>),
     Requested(Vec<Result<(), RefundError>>),
     Relayed(Box<RelayOutbox>, Result<Relayed, RelayError>),
@@ -73,6 +77,7 @@ impl Task {
     /// Who does what, as the timeline shows it.
     pub(crate) fn name(&self) -> String {
         let what = match self.activity {
+            Activity::CatchUp => "guard",
             Activity::Deliver(_) => "consumer",
             Activity::RequestRefunds => "clerk",
             Activity::Reconcile => "reconciler",
@@ -96,6 +101,10 @@ fn future_of(activity: Activity, place: usize, world: &mut World) -> Pin<Box<dyn
     }
     let instance = &mut world.instances[place];
     match activity {
+        Activity::CatchUp => {
+            let catch_up = instance.catch_up.clone();
+            Box::pin(async move { Done::CaughtUp(catch_up.run().await) })
+        }
         Activity::Deliver(record) => {
             let (request, process_payment) = (world.records[record].read(now), Arc::clone(&instance.process_payment));
             Box::pin(async move { Done::Delivered(record, process_payment.handle(&request).await) })

@@ -38,6 +38,8 @@ pub(crate) struct Watch {
     pub(crate) stepped: Option<u32>,
     pub(crate) sightings: Sightings,
     reviews: u32,
+    /// The first attempt that had left nothing at the provider when a database was restored.
+    traceless_from: Option<u32>,
     last: Facts,
     stored_references: BTreeSet<String>,
     references: BTreeMap<u32, String>,
@@ -64,6 +66,7 @@ impl Watch {
             stepped: None,
             sightings: Sightings::default(),
             reviews: 0,
+            traceless_from: None,
             last: Facts::default(),
             stored_references: BTreeSet::new(),
             references: BTreeMap::new(),
@@ -145,6 +148,8 @@ impl Watch {
     /// The database was set back: what it held since is not to be held against it.
     pub(crate) fn restored(&mut self) {
         self.was_restored = true;
+        let made = u32::try_from(self.last.charged.intents.len()).expect("few objects");
+        self.traceless_from = Some(made + 1);
         let topic = std::mem::take(&mut self.last.topic);
         self.last = Facts { topic, ..Facts::default() };
         self.references.clear();
@@ -158,6 +163,12 @@ impl Watch {
     /// Whether a person still looks at what is under review.
     pub(crate) const fn may_be_reviewed(&self) -> bool {
         self.contradicted && self.reviews < MAX_REVIEWS
+    }
+
+    /// Whether a key was used by an earlier life of the database, and left nothing that this one could see.
+    pub(crate) fn is_traceless(&self, key: &str) -> bool {
+        let attempt = key.split(':').nth(1).and_then(|attempt| attempt.parse::<u32>().ok());
+        self.traceless_from.is_some_and(|from| attempt.is_some_and(|attempt| attempt >= from))
     }
 
     /// Whether this name was ever stored as an object that may be charged.

@@ -13,7 +13,7 @@ use order_payments::application::guarded_gateway::GuardedGateway;
 use order_payments::application::process_payment::{PaymentPolicy, ProcessPayment};
 use order_payments::application::reconcile::Reconcile;
 use order_payments::application::refund_payment::RefundPayment;
-use order_payments::application::relay_outbox::{RelayOutbox, RelayPolicy};
+use order_payments::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use order_payments::application::review::Review;
 use order_payments::domain::order::OrderId;
 use order_payments::domain::timestamp::Timestamp;
@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) instances: [Instance; 2],
     pub(crate) quiet_relay: Option<RelayOutbox>,
     pub(crate) records: Vec<Record>,
+    /// Whether the database knows what the world was told.
+    pub(crate) is_caught_up: bool,
     /// How many instances there were.
     born: u32,
     /// Up to when the runtime's time has followed the clock.
@@ -74,6 +76,7 @@ pub(crate) struct Instance {
     pub(crate) reconcile: Arc<Reconcile>,
     pub(crate) refund_payment: Arc<RefundPayment>,
     pub(crate) review: Arc<Review>,
+    pub(crate) catch_up: CatchUp,
     /// Away while it is running.
     pub(crate) relay: Option<RelayOutbox>,
 }
@@ -114,6 +117,7 @@ impl World {
             instances,
             quiet_relay,
             records,
+            is_caught_up: true,
             born: 2,
             relays_know: START,
         }
@@ -157,6 +161,7 @@ impl World {
         for record in &mut self.records {
             record.forget();
         }
+        self.is_caught_up = false;
     }
 
     fn ports(&self) -> Ports<'_> {
@@ -219,12 +224,14 @@ impl Ports<'_> {
         let refund_payment = RefundPayment::new(store.clone(), Arc::clone(&gateway), clock.clone(), bell);
         let review = Review::new(store.clone(), gateway, clock, Arc::clone(&process_payment));
         let publisher = Arc::new(SteppedPublisher::new(self.stage, self.publisher(mutant)));
+        let catch_up = CatchUp::new(Arc::clone(&store.outbox), publisher.clone(), TOPIC);
         Instance {
             number,
             process_payment,
             reconcile: Arc::new(reconcile),
             refund_payment: Arc::new(refund_payment),
             review: Arc::new(review),
+            catch_up,
             relay: Some(RelayOutbox::new(store.outbox, publisher, relay_policy(format!("relay-{number}")))),
         }
     }
