@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::application::sweep::{spared, Effect, Sweep, SweepError, Swept};
+use crate::application::sweep::{Effect, Sweep, SweepError, Swept, spared};
 use crate::domain::evidence::Exchanges;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
