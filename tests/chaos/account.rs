@@ -15,6 +15,9 @@ use crate::chaos::recovery::{Passage, Silence, Spread, everywhere, next_outcome,
 /// Findings that are printed at the most.
 const MAX_WRONGS: usize = 50;
 
+/// Within this time after a kill begins what the kill is the cause of.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Silences that are printed at the most.
 const MAX_SILENCES: usize = 30;
 
@@ -81,13 +84,12 @@ impl Account {
         self.events.iter().filter_map(at).collect()
     }
 
-    /// The longest silence of any partition that touches the time after each of these moments.
+    /// The longest silence of any partition that began at each of these moments.
     fn silences_after(&self, moments: &[Instant], partition: impl Fn(&Passage) -> i32) -> Vec<Duration> {
         let all: Vec<_> = silences(&self.passages, partition, self.last_sent).into_values().flatten().collect();
         let longest = |moment: &Instant| {
-            let end = *moment + self.form.quiet;
-            let touching = all.iter().filter(|silence| silence.to > *moment && silence.from < end);
-            touching.map(|silence| silence.to - silence.from.max(*moment)).max()
+            let begun = all.iter().filter(|silence| silence.from < *moment + AT_ONCE && silence.to > *moment);
+            begun.map(|silence| silence.to - silence.from.max(*moment)).max()
         };
         moments.iter().filter_map(longest).collect()
     }
