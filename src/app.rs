@@ -289,6 +289,7 @@ fn early_end(ended: Option<Result<(), tokio::task::JoinError>>) -> anyhow::Error
 /// # Errors
 /// Where the topic cannot be read or the storage not written; nothing was decided.
 pub async fn catch_up(settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    ensure_topics(&settings.kafka).await?;
     let identity = store.outbox.identity().await?;
     let publisher = Arc::new(KafkaEventPublisher::new(&settings.kafka, &identity)?);
     let topic = &*settings.kafka.outcome_topic;

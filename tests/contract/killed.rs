@@ -95,7 +95,9 @@ async fn check(store: &dyn Store, confirmed: &BTreeSet<String>) {
         let is_settled = stored.order.status() != OrderStatus::Pending;
         assert!(is_settled || !confirmed.contains(order_id), "{order_id} was confirmed and is not settled");
         let told = settle(store, order_id).await;
-        assert_eq!(told, if is_settled { Settling::Before } else { Settling::Stored }, "{order_id}");
+        // What the server still had of the dead process when this began may have been carried out since.
+        let is_sound = told == Settling::Before || (told == Settling::Stored && !is_settled);
+        assert!(is_sound, "{order_id}: {told:?} after {is_settled}");
     }
     for order_id in confirmed {
         assert!(store.get(&id(order_id)).await.expect("read").is_some(), "{order_id} was confirmed and is gone");
