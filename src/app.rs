@@ -211,9 +211,14 @@ impl App {
             clock,
             valve: self.use_cases.gatekeeper.valve(),
             positions: store.positions,
-            restore_guard: Arc::new(CatchUp::new(store.outbox, Arc::clone(publisher) as _, &*self.kafka.outcome_topic)),
+            restore_guard: Arc::new(self.catch_up(publisher)),
         };
         Ok(PaymentConsumer::start(&self.kafka, intake, Arc::clone(&self.handler) as _, dead_letters)?)
+    }
+
+    fn catch_up(&self, publisher: &Arc<KafkaEventPublisher>) -> CatchUp {
+        let outbox = Arc::clone(&self.adapters.store.outbox);
+        CatchUp::new(outbox, Arc::clone(publisher) as _, &*self.kafka.outcome_topic)
     }
 
     async fn publisher(&self) -> anyhow::Result<Arc<KafkaEventPublisher>> {
@@ -253,10 +258,11 @@ impl App {
             lease: relay.lease,
             poll_interval: relay.poll_interval,
         };
+        let catch_up = self.catch_up(&publisher);
         let outbox_relay = RelayOutbox::new(store.outbox, publisher, policy);
         tasks.spawn(outbox_relay.run(end.clone(), Arc::clone(&self.outcomes_waiting)));
 
-        self.use_cases.spawn(&mut tasks, end, &reconcile, &self.adapters.clock);
+        self.use_cases.spawn(&mut tasks, end, &reconcile, &self.adapters.clock, catch_up);
 
         if let Some(server) = server {
             let end_server = end.clone();
@@ -275,6 +281,19 @@ fn early_end(ended: Option<Result<(), tokio::task::JoinError>>) -> anyhow::Error
         Some(Err(panic)) => anyhow::Error::new(panic).context("a part of the service failed"),
         Some(Ok(())) | None => anyhow::anyhow!("a part of the service ended before it was told to"),
     }
+}
+
+/// Has the storage told what the outcome topic tells, for a command that decides about orders beside the
+/// service: the storage may have been restored.
+///
+/// # Errors
+/// Where the topic cannot be read or the storage not written; nothing was decided.
+pub async fn catch_up(settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    let identity = store.outbox.identity().await?;
+    let publisher = Arc::new(KafkaEventPublisher::new(&settings.kafka, &identity)?);
+    let topic = &*settings.kafka.outcome_topic;
+    CatchUp::new(Arc::clone(&store.outbox), publisher, topic).run().await?;
+    Ok(())
 }
 
 /// Answers once the process is asked to stop, by SIGTERM or Ctrl-C.

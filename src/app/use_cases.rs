@@ -1,6 +1,7 @@
 //! The use cases over one set of adapters: what the service runs, and what commands call one by one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use crate::application::guarded_gateway::GuardedGateway;
 use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
 use crate::application::reconcile::Reconcile;
 use crate::application::refund_payment::RefundPayment;
+use crate::application::relay_outbox::CatchUp;
 use crate::application::review::Review;
 use crate::application::sweep::{Effect, Sweep};
 use crate::config::{GatewayKind, ReconcileSettings, Settings};
@@ -77,12 +79,16 @@ impl UseCases {
 
 impl UseCases {
     /// Starts what the use cases do by themselves, until `end`.
+    ///
+    /// No order is decided before `catch_up` has told this database what the world was told of it: it may have
+    /// been restored.
     pub(super) fn spawn(
         &self,
         tasks: &mut JoinSet<()>,
         end: &CancellationToken,
         settings: &ReconcileSettings,
         clock: &Arc<dyn Clock>,
+        catch_up: CatchUp,
     ) {
         let Self { gatekeeper, reconcile, refund_payment, sweep, process_payment, .. } = self.clone();
         let (interval, batch_size) = (settings.interval, settings.batch_size);
@@ -90,25 +96,42 @@ impl UseCases {
         let stop = end.clone();
         tasks.spawn(async move { gatekeeper.run(stop).await });
         let stop = end.clone();
-        tasks.spawn(async move { reconcile.run(stop, interval, batch_size).await });
-        let stop = end.clone();
         tasks.spawn(async move { refund_payment.run(stop, interval, batch_size).await });
         let (stop, clock) = (end.clone(), Arc::clone(clock));
         tasks.spawn(async move {
-            while timeout(sweep_interval, stop.cancelled()).await.is_err() {
-                let since = clock.now().minus(window);
-                let swept = stop.run_until_cancelled(sweep.run(since, Effect::Repair, &|_| {})).await;
-                if let Some(Err(error)) = swept {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(
-                        error,
-                        "the gateway's charges could not be compared; they will be at the next round"
-                    );
-                }
-                process_payment.forget_history().await;
+            if !caught_up(&catch_up, &stop, interval).await {
+                return;
             }
+            let sweeping = async {
+                while timeout(sweep_interval, stop.cancelled()).await.is_err() {
+                    let since = clock.now().minus(window);
+                    let swept = stop.run_until_cancelled(sweep.run(since, Effect::Repair, &|_| {})).await;
+                    if let Some(Err(error)) = swept {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "the gateway's charges could not be compared; they will be next time");
+                    }
+                    process_payment.forget_history().await;
+                }
+            };
+            tokio::join!(reconcile.run(stop.clone(), interval, batch_size), sweeping);
         });
     }
+}
+
+/// Has the topic read to its end, however often it takes; false where `stop` came first.
+async fn caught_up(catch_up: &CatchUp, stop: &CancellationToken, rest: Duration) -> bool {
+    while !stop.is_cancelled() {
+        match stop.run_until_cancelled(catch_up.run()).await {
+            Some(Ok(_)) => return true,
+            Some(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "waiting payments rest until it is known which outcomes were published");
+            }
+            None => {}
+        }
+        let _stopped = timeout(rest, stop.cancelled()).await;
+    }
+    false
 }
 
 /// The name under which the gate of the configured gateway is stored.

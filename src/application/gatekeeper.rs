@@ -120,11 +120,7 @@ impl Gatekeeper {
                 }
                 state.rest = Some((FIRST_REST, self.clock.now().plus(FIRST_REST)));
             }
-            Some(GatewayError::Rejected { .. } | GatewayError::Contradiction { .. }) => {
-                state.failures = 0;
-                return;
-            }
-            None => {
+            Some(GatewayError::Rejected { .. } | GatewayError::Contradiction { .. }) | None => {
                 state.failures = 0;
                 return;
             }

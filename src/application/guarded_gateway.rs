@@ -13,8 +13,8 @@ use crate::domain::payment::{Armed, Payment};
 use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 use crate::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
 /// A gateway and the keeper of its gate.
@@ -107,6 +107,10 @@ impl PaymentGateway for GuardedGateway {
 
     async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
         self.guarded(self.gateway.charges(window, after)).await
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        self.guarded(self.gateway.refunds(window, after)).await
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

@@ -61,8 +61,8 @@ impl History {
         Self { gateway, clock, index: Mutex::new(None) }
     }
 
-    /// Every charge object that the gateway made for this order since then, oldest first, complete up to
-    /// half a minute ago.
+    /// Every charge object that the gateway made for this order since then, oldest first: complete up to half
+    /// a minute ago. How far each is may be older news, but for what can no longer change.
     ///
     /// # Errors
     /// [`GatewayError`] where the list could not be read to its end: nothing may be concluded from it.
@@ -71,19 +71,12 @@ impl History {
         // Held while pages are read: whoever asks meanwhile waits for them instead of asking, too.
         let mut index = self.index.lock().await;
         let now = self.clock.now();
-        let mut known = match index.take() {
-            Some(known) => known,
-            None => {
-                let window = Window { from: since, to: None };
-                let mut charges = Charges::default();
-                self.read(window, order_id, &mut charges).await?;
-                Index { from: since, until: now, charges }
-            }
-        };
-        self.extend(&mut known, order_id, since, now).await?;
+        // What was read stays, whatever breaks off; how far it is complete is only raised once it is.
+        let known = index.get_or_insert_with(|| Index { from: Some(now), until: now, charges: Charges::default() });
+        self.extend(known, order_id, since, now).await?;
         let mut charges = known.charges.by_order.get(order_id).cloned().unwrap_or_default();
-        *index = known.charges.is_whole.then_some(known);
-        charges.sort_by(|one, other| (one.made_at, one.attempt).cmp(&(other.made_at, other.attempt)));
+        index.take_if(|index| !index.charges.is_whole);
+        charges.sort_by_key(|charge| (charge.made_at, charge.attempt));
         Ok(charges)
     }
 
@@ -142,12 +135,11 @@ impl Charges {
             return;
         }
         let known = self.by_order.entry(charge.order_id.clone()).or_default();
-        match known.iter_mut().find(|known| known.reference == charge.reference) {
-            Some(known) => *known = charge,
-            None => {
-                known.push(charge);
-                self.count += 1;
-            }
+        if let Some(known) = known.iter_mut().find(|known| known.reference == charge.reference) {
+            *known = charge;
+        } else {
+            known.push(charge);
+            self.count += 1;
         }
         if self.is_whole && self.count > MAX_CHARGES {
             self.by_order.retain(|order_id, _| order_id == asked_for);

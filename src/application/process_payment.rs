@@ -139,12 +139,16 @@ impl ProcessPayment {
         let found = self.store.orders.find(id).await.map_err(|error| storing(id, error))?;
         let stored = found.ok_or_else(|| ProcessError::UnknownOrder(id.clone()))?;
         if let Some(payment) = stored.payment {
-            return self.handle(&payment.request).await;
+            return match payment.state {
+                PaymentState::Preparing => self.retrace(&payment, nothing()).await,
+                _ => self.handle(&payment.request).await,
+            };
         }
         let method = self.policy.default_payment_method.clone();
         let payment_method = method.ok_or_else(|| ProcessError::NoPaymentMethod(id.clone()))?;
         let assumed = Assumed { payment_method: true, ..Assumed::default() };
-        let origin = Origin { assumed, ..Origin::default() };
+        // Since when the order is known is not: an earlier life of the database may have paid it.
+        let origin = Origin { assumed, past: Past::Unknown { since: None }, ..Origin::default() };
         self.handle(&PaymentRequest { order: stored.order, payment_method, customer: None, origin }).await
     }
 
@@ -171,6 +175,10 @@ impl ProcessPayment {
     /// Sends the charge of a payment that may be charged, and does what the answer asks for.
     pub(crate) async fn charge(&self, armed: &Armed, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         let payment = armed.payment();
+        // Perhaps this process has slept since it was told: an old key is sent by no one.
+        if payment.as_armed(self.clock.now()).is_none() {
+            return self.park(&payment.unresolved().with(evidence)).await;
+        }
         match self.gateway.charge(armed, &mut evidence.exchanges).await {
             // The same charge was perhaps sent before and is still on its way: this refusal says nothing of it.
             Ok(Charge::Refused(reason)) if armed.is_resumed() && payment.reference().is_none() => {
@@ -196,7 +204,8 @@ impl ProcessPayment {
     /// Whether the outcome of this attempt has been unknown for long enough to give it up.
     pub(crate) fn is_overdue(&self, payment: &Payment) -> bool {
         let since = payment.state.armament().map_or(payment.begun_at, |armament| armament.armed_at);
-        self.clock.now().since(since) >= self.policy.abandon_after
+        // The more attempts, the longer each: a gateway that answers nothing is not asked at one pace for days.
+        self.clock.now().since(since) >= self.policy.abandon_after.saturating_mul(payment.attempt.number())
     }
 }
 

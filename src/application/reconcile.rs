@@ -136,6 +136,14 @@ impl Reconcile {
                 self.search_list(payment, evidence).await
             }
             Err(GatewayError::Contradiction { .. }) if !is_named => self.search_list(payment, evidence).await,
+            // An object that never says what became of it is canceled, which tells.
+            Err(GatewayError::Unknown { .. }) if self.process_payment.is_overdue(payment) => {
+                if is_named {
+                    self.process_payment.abandon(payment, evidence).await
+                } else {
+                    self.search_list(payment, evidence).await
+                }
+            }
             Ok(Sighting::Unconfirmed(_) | Sighting::NotFound) => self.charge_again(payment, evidence).await,
             Err(trouble) => self.process_payment.wait_out(payment, trouble, evidence).await,
         }

@@ -31,7 +31,7 @@ use crate::ports::refund_repository::{Advancing, Requesting};
 use crate::ports::store::Store;
 
 /// How long a refund is left alone after it was looked at, by whichever instance.
-const NEXT_LOOK_AFTER: Duration = Duration::from_secs(60);
+const NEXT_LOOK_AFTER: Duration = Duration::from_mins(1);
 
 /// How often a refund that went through is looked at while it may bounce.
 const BOUNCE_CHECK: Duration = Duration::from_hours(24);
@@ -110,9 +110,8 @@ impl RefundPayment {
         let id = &request.order_id;
         let stored = self.store.orders.find(id).await?.ok_or_else(|| RefundError::UnknownOrder(id.clone()))?;
         let charged = stored.order.total_amount();
-        let reference = match stored.payment.map(|payment| payment.state) {
-            Some(PaymentState::Succeeded { reference }) => reference,
-            _ => return Err(RefundError::NotPaid(id.clone(), stored.order.status())),
+        let Some(PaymentState::Succeeded { reference }) = stored.payment.map(|payment| payment.state) else {
+            return Err(RefundError::NotPaid(id.clone(), stored.order.status()));
         };
         let amount = match request.amount {
             Some(amount) if amount.currency() != charged.currency() => {
@@ -211,19 +210,28 @@ impl RefundPayment {
     /// [`RepositoryError`]; it is due again later.
     pub async fn look_after(&self, refund: &Refund) -> Result<(), RepositoryError> {
         let mut evidence = Evidence::default();
-        if refund.state != RefundState::Requested {
-            match self.gateway.look_up_refund(refund, &mut evidence.exchanges).await {
-                Ok(Some(answer)) => return self.conclude(refund, answer, evidence).await,
-                Ok(None) if matches!(refund.state, RefundState::Sending(_)) => {} // Certainly not made: it is sent again.
-                Ok(None) => return self.lost(refund, evidence).await,
-                Err(trouble) => return self.wait_out(refund, &trouble, evidence).await,
+        // Looked for before it is sent, also the first time: an earlier life of the database may have sent it.
+        match self.gateway.look_up_refund(refund, &mut evidence.exchanges).await {
+            Ok(Some(answer)) => return self.conclude(refund, answer, evidence).await,
+            Ok(None) => {}
+            Err(trouble) => return self.wait_out(refund, &trouble, evidence).await,
+        }
+        match refund.state {
+            RefundState::Requested => {}
+            RefundState::Sending(sending) if sending.may_be_sent(self.clock.now()) => {}
+            RefundState::Sending(_) => {
+                return self.advance(&refund.unchanged().with(evidence), Some(self.later(refund))).await.map(drop);
             }
+            _ => return self.lost(refund, evidence).await,
         }
         let sending = refund.sending(self.clock.now()).with(evidence);
         if self.advance(&sending, Some(self.later(refund))).await? == Advancing::MovedOn {
             return Ok(());
         }
         let (refund, mut evidence) = (sending.refund, Evidence::default());
+        if !matches!(refund.state, RefundState::Sending(sending) if sending.has_young_key(self.clock.now())) {
+            return Ok(()); // This process has slept since: it is due again.
+        }
         match self.gateway.refund(&refund, &mut evidence.exchanges).await {
             Ok(answer) => self.conclude(&refund, answer, evidence).await,
             Err(trouble) => self.wait_out(&refund, &trouble, evidence).await,

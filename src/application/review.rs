@@ -16,7 +16,7 @@ use crate::domain::payment::{Payment, PaymentState, Settlement};
 use crate::domain::request::ProviderToken;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{RepositoryError, Settling};
-use crate::ports::payment_gateway::{Cancellation, GatewayError, ListedStanding, PaymentGateway};
+use crate::ports::payment_gateway::{Cancellation, GatewayError, ListedCharge, ListedStanding, PaymentGateway};
 use crate::ports::store::Store;
 
 /// Ends reviews.
@@ -125,9 +125,17 @@ impl Review {
         self.store.findings.resolve_finding(id, actor, reason, self.clock.now()).await
     }
 
+    /// Everything that the gateway made for the order, from its first attempt on.
+    async fn charges_of(&self, payment: &Payment) -> Result<Vec<ListedCharge>, ReviewError> {
+        let journal = self.store.orders.journal(payment.order().id()).await?;
+        let first = journal.iter().map(|entry| entry.recorded_at).min();
+        let since = first.map_or(payment.begun_at, |first| first.min(payment.begun_at));
+        Ok(self.process_payment.charges_since(payment, since).await?)
+    }
+
     async fn check_success(&self, payment: &Payment, reference: &ProviderToken) -> Result<(), ReviewError> {
         let total = payment.order().total_amount();
-        let charges = self.process_payment.charges_of(payment).await?;
+        let charges = self.charges_of(payment).await?;
         let succeeded = ListedStanding::Succeeded(Some(total));
         if charges.iter().any(|charge| charge.reference == *reference && charge.standing == succeeded) {
             return Ok(());
@@ -140,7 +148,7 @@ impl Review {
     async fn make_impossible(&self, payment: &Payment) -> Result<Exchanges, ReviewError> {
         let mut sent = Exchanges::new();
         let charged = |reference| ReviewError::Charged { id: payment.order().id().clone(), reference };
-        for charge in self.process_payment.charges_of(payment).await? {
+        for charge in self.charges_of(payment).await? {
             match charge.standing {
                 ListedStanding::Canceled => {}
                 ListedStanding::Succeeded(_) => return Err(charged(charge.reference)),

@@ -3,11 +3,13 @@
 //! ```text
 //! gateway's list ──► each charge ──► its order here:  charged there, not PAID here; twice; another amount
 //!                                                     orphans, a day old ──► canceled
+//! gateway's refunds ─► each refund ──► ours here:      unknown here; another amount or charge; bounced
+//!                                                     not ours, of a charge of ours
 //! PAID orders here ──► each charge there:             PAID here, not charged there
 //! ```
 //! What can be repaired by looking again is looked at again; what contradicts is a finding for a person.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,26 +18,24 @@ use thiserror::Error;
 use crate::application::process_payment::{ProcessError, ProcessPayment};
 use crate::application::reconcile::Reconcile;
 use crate::domain::evidence::{Evidence, Exchanges};
-use crate::domain::order::{Order, OrderStatus};
+use crate::domain::order::{OrderId, OrderStatus};
 use crate::domain::payment::{Payment, PaymentState};
 use crate::domain::request::ProviderToken;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::finding_repository::{Finding, FindingKind};
 use crate::ports::order_repository::{RepositoryError, StoredOrder};
-use crate::ports::payment_gateway::{
-    Charge, GatewayError, ListedCharge, ListedStanding, PaymentGateway, Sighting, Window,
-};
+use crate::ports::payment_gateway::{GatewayError, ListedCharge, ListedStanding, PaymentGateway, Window};
 use crate::ports::store::Store;
+
+mod paid;
+mod refunds;
 
 /// How long a charge may be under way before it is compared: orders that are being paid differ, rightly.
 const SETTLES_WITHIN: Duration = Duration::from_mins(10);
 
 /// How old an object must be that nobody charges before it is canceled.
 const ORPHANED_AFTER: Duration = Duration::from_hours(24);
-
-/// Orders that are read at a time.
-const PAGE: usize = 500;
 
 /// A comparison of the gateway with the store.
 pub struct Sweep {
@@ -62,7 +62,11 @@ pub struct Swept {
     pub charges: u64,
     /// PAID orders that were compared.
     pub paid_orders: u64,
-    /// Orders that were looked at again because they differed.
+    /// Refunds on the gateway's list, whoever made them.
+    pub refunds: u64,
+    /// Those of them that are nobody's here: neither this service nor a charge of the same stretch names them.
+    pub unclaimed_refunds: u64,
+    /// Orders and refunds that were looked at again because they differed.
     pub looked_at: u64,
     /// Objects that nobody will charge, canceled (or to be canceled, where nothing may be changed).
     pub orphans: u64,
@@ -74,7 +78,7 @@ pub struct Swept {
 #[derive(Debug, Error)]
 pub enum SweepError {
     /// The gateway did not answer.
-    #[error("the gateway's charges could not be read")]
+    #[error("the gateway's charges or refunds could not be read")]
     Gateway(#[from] GatewayError),
     /// The database did not answer.
     #[error("the orders could not be read or written")]
@@ -96,7 +100,7 @@ impl Sweep {
         Self { store, gateway, clock, process_payment, reconcile }
     }
 
-    /// Compares everything that was made or paid from `since` on; tells of its progress after each page.
+    /// Compares everything that was made, paid or given back from `since` on; tells of its progress after each page.
     ///
     /// # Errors
     /// [`SweepError`]; repeat it.
@@ -107,15 +111,18 @@ impl Sweep {
         progress: &(dyn Fn(&Swept) + Send + Sync),
     ) -> Result<Swept, SweepError> {
         let mut swept = Swept::default();
-        let mut confirmed = HashSet::new();
+        let (mut confirmed, mut charged) = (HashSet::new(), HashMap::new());
         let window = Window { from: Some(since), to: None };
         let mut after = None;
         loop {
             let page = self.gateway.charges(window, after.as_ref()).await?;
             for charge in &page.charges {
                 swept.charges += 1;
-                if self.compare(charge, effect, &mut swept).await? {
+                if spared(&charge.order_id, self.compare(charge, effect, &mut swept).await)? {
                     confirmed.insert(charge.reference.clone());
+                }
+                if matches!(charge.standing, ListedStanding::Succeeded(_)) {
+                    charged.insert(charge.reference.clone(), charge.order_id.clone());
                 }
             }
             progress(&swept);
@@ -124,6 +131,7 @@ impl Sweep {
                 break;
             }
         }
+        self.compare_refunds(window, &charged, effect, &mut swept, progress).await?;
         self.compare_paid(since, effect, &confirmed, &mut swept, progress).await?;
         Ok(swept)
     }
@@ -172,14 +180,18 @@ impl Sweep {
         match order.status() {
             OrderStatus::Paid if is_named => return Ok(true),
             OrderStatus::Paid => {
-                let detail = "charged although it was paid by another charge; compare both, and refund one of them";
-                self.find(FindingKind::ChargedTwice, charge, detail, effect, swept).await?;
+                let paying = payment.and_then(Payment::reference).map_or("another charge", ProviderToken::as_str);
+                let detail = format!("charged although it was paid by {paying}; compare both, and refund one of them");
+                self.find(FindingKind::ChargedTwice, charge, &detail, effect, swept).await?;
             }
             OrderStatus::Failed => {
-                if effect == Effect::Repair {
-                    self.process_payment.compensate(order, &charge.reference).await?;
-                }
-                let detail = "charged after it had failed; the charge is being refunded";
+                let detail = match effect {
+                    Effect::Observe => "charged after it had failed; a run without --dry-run has the charge refunded",
+                    Effect::Repair => {
+                        self.process_payment.compensate(order, &charge.reference).await?;
+                        "charged after it had failed; the charge is being refunded"
+                    }
+                };
                 self.find(FindingKind::ChargedNotPaid, charge, detail, effect, swept).await?;
             }
             OrderStatus::Pending if self.clock.now().since(charge.made_at) < SETTLES_WITHIN => {}
@@ -222,56 +234,7 @@ impl Sweep {
         let mut sent = Exchanges::new();
         let canceled = self.gateway.cancel(&payment.at(charge.attempt), &charge.reference, &mut sent).await;
         match canceled {
-            Ok(_) => Ok(()),
-            Err(GatewayError::Unknown { .. } | GatewayError::Rejected { .. }) => Ok(()),
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// Compares orders that are PAID here with the gateway, but for those that were seen there already.
-    async fn compare_paid(
-        &self,
-        since: Timestamp,
-        effect: Effect,
-        confirmed: &HashSet<ProviderToken>,
-        swept: &mut Swept,
-        progress: &(dyn Fn(&Swept) + Send + Sync),
-    ) -> Result<(), SweepError> {
-        let mut after = None;
-        loop {
-            let page = self.store.orders.paid_since(since, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.order.id().clone());
-            for stored in &page {
-                swept.paid_orders += 1;
-                let Some(payment) = &stored.payment else { continue };
-                if payment.reference().is_some_and(|reference| !confirmed.contains(reference)) {
-                    self.confirm_paid(&stored.order, payment, effect, swept).await?;
-                }
-            }
-            progress(swept);
-        }
-    }
-
-    async fn confirm_paid(
-        &self,
-        order: &Order,
-        payment: &Payment,
-        effect: Effect,
-        swept: &mut Swept,
-    ) -> Result<(), SweepError> {
-        match self.gateway.look_up(payment, &mut Exchanges::new()).await {
-            Ok(Sighting::Answered(Charge::Approved(_))) => Ok(()),
-            Ok(_) | Err(GatewayError::Contradiction { .. } | GatewayError::Rejected { .. }) => {
-                let finding = Finding {
-                    kind: FindingKind::PaidNotCharged,
-                    order_id: order.id().clone(),
-                    reference: payment.reference().cloned(),
-                    detail: "PAID here, and the gateway shows no such charge of the order's amount".to_owned(),
-                    found_at: self.clock.now(),
-                };
-                self.keep(finding, effect, swept).await
-            }
+            Ok(_) | Err(GatewayError::Unknown { .. } | GatewayError::Rejected { .. }) => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -284,14 +247,19 @@ impl Sweep {
         effect: Effect,
         swept: &mut Swept,
     ) -> Result<(), SweepError> {
-        let finding = Finding {
-            kind,
-            order_id: charge.order_id.clone(),
-            reference: Some(charge.reference.clone()),
-            detail: detail.to_owned(),
-            found_at: self.clock.now(),
-        };
+        let finding = self.finding(kind, &charge.order_id, Some(&charge.reference), detail);
         self.keep(finding, effect, swept).await
+    }
+
+    fn finding(
+        &self,
+        kind: FindingKind,
+        order_id: &OrderId,
+        reference: Option<&ProviderToken>,
+        detail: &str,
+    ) -> Finding {
+        let (order_id, reference) = (order_id.clone(), reference.cloned());
+        Finding { kind, order_id, reference, detail: detail.to_owned(), found_at: self.clock.now() }
     }
 
     async fn keep(&self, finding: Finding, effect: Effect, swept: &mut Swept) -> Result<(), SweepError> {
@@ -314,4 +282,34 @@ fn may_be_charged(payment: &Payment, charge: &ListedCharge) -> bool {
 
 fn is_under_review(payment: &Payment) -> bool {
     matches!(payment.state, PaymentState::Review { .. })
+}
+
+/// What one order of many comes to: its own trouble is logged and keeps no other from being compared.
+fn spared<T: Default>(order_id: &OrderId, compared: Result<T, SweepError>) -> Result<T, SweepError> {
+    compared.or_else(|error| {
+        if error.is_of_the_world() {
+            return Err(error);
+        }
+        tracing::error!(
+            order.id = %order_id, error = &error as &dyn std::error::Error,
+            "order {order_id} could not be compared with the gateway; the others are"
+        );
+        Ok(T::default())
+    })
+}
+
+impl SweepError {
+    /// Whether every other order would meet it as well.
+    fn is_of_the_world(&self) -> bool {
+        let is_away =
+            |error: &GatewayError| matches!(error, GatewayError::Unavailable { .. } | GatewayError::Closed { .. });
+        let is_down = |error: &RepositoryError| matches!(error, RepositoryError::Unavailable(_));
+        match self {
+            Self::Gateway(error) => is_away(error),
+            Self::Repository(error) => is_down(error),
+            Self::Order(ProcessError::Gateway { source, .. }) => is_away(source),
+            Self::Order(ProcessError::Repository { source, .. }) => is_down(source),
+            Self::Order(_) => false,
+        }
+    }
 }

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::adapters::system::SystemClock;
 use crate::app::{self, Adapters, UseCases, gateway_name};
@@ -50,6 +51,20 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Adapters, UseCa
 pub(crate) async fn pass_gate(store: &Store, use_cases: &UseCases, settings: &Settings) -> anyhow::Result<()> {
     use_cases.gatekeeper.round().await?;
     read_gate(store, settings).await
+}
+
+/// Lets a command decide about orders: the storage knows what the world was told, and a gate that is closed
+/// meanwhile is noticed for as long as the answer is kept.
+///
+/// # Errors
+/// Where the gate is closed, or the outcome topic cannot be read.
+pub(crate) async fn may_decide(store: &Store, use_cases: &UseCases, settings: &Settings) -> anyhow::Result<DropGuard> {
+    pass_gate(store, use_cases, settings).await?;
+    app::catch_up(settings, store).await.context("the outcome topic could not be read, so nothing was done")?;
+    let (gatekeeper, stop) = (Arc::clone(&use_cases.gatekeeper), CancellationToken::new());
+    let keeper = stop.clone();
+    tokio::spawn(async move { gatekeeper.run(keeper).await });
+    Ok(stop.drop_guard())
 }
 
 /// Goes on where the gate is open, without probing or changing anything.

@@ -94,7 +94,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Orders(args) => orders::run(&args, &settings(Needs::Database)?).await,
         Command::Refund(args) => refund::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
         Command::Refunds(args) => refunds::run(&args, &settings(Needs::Database)?).await,
-        Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
+        Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,
         Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,

@@ -18,7 +18,7 @@ use crate::ports::finding_repository::Finding;
 use crate::ports::order_repository::Waiting;
 use crate::ports::store::Store;
 
-/// Look at every payment that waits, then compare the gateway's charges with the orders here, both ways.
+/// Look at every payment that waits, then compare the gateway's charges and refunds with those here, both ways.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  order-payments reconcile --dry-run\n  order-payments reconcile --since 2026-01-31T12:00:00Z --json\n\nWhat can be repaired by looking again is looked at again, charges that nobody will make are canceled, and contradictions are kept for `order-payments review list`. It may run beside the service, and be repeated.\n\nExit codes: 0 nothing was found that is not ended, 1 could not, 4 there are findings. A dry run cannot tell which findings a person has ended, and tells them all."
@@ -68,6 +68,9 @@ struct WaitingView {
 #[derive(Debug, Serialize)]
 struct ComparedView {
     charges: u64,
+    refunds: u64,
+    /// Refunds that neither this service nor a charge of the same stretch names.
+    unclaimed_refunds: u64,
     paid_orders: u64,
     looked_at_again: u64,
     orphans: u64,
@@ -77,12 +80,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let (adapters, use_cases) = deployment::open(settings).await?;
     let (store, now) = (&adapters.store, adapters.clock.now());
     let since = args.since.map_or(Ok(now.minus(settings.reconcile.sweep_window)), |since| since.before(now))?;
-    let (due, effect) = if args.dry_run {
+    let (due, effect, _kept) = if args.dry_run {
         deployment::read_gate(store, settings).await?;
-        (None, Effect::Observe)
+        (None, Effect::Observe, None)
     } else {
-        deployment::pass_gate(store, &use_cases, settings).await?;
-        (Some(look_at_due(store, &use_cases, settings.reconcile.batch_size).await?), Effect::Repair)
+        let kept = deployment::may_decide(store, &use_cases, settings).await?;
+        (Some(look_at_due(store, &use_cases, settings.reconcile.batch_size).await?), Effect::Repair, Some(kept))
     };
     let mut swept = compared(&use_cases, since, effect).await?;
     let seen = swept.findings.len();
@@ -118,7 +121,7 @@ async fn look_at_due(store: &Store, use_cases: &UseCases, batch_size: usize) -> 
 
 async fn compared(use_cases: &UseCases, since: Timestamp, effect: Effect) -> anyhow::Result<Swept> {
     let bar = progress::counter("comparing");
-    let tell = |swept: &Swept| bar.set_position(swept.charges + swept.paid_orders);
+    let tell = |swept: &Swept| bar.set_position(swept.charges + swept.refunds + swept.paid_orders);
     let swept = use_cases.sweep.run(since, effect, &tell).await?;
     bar.finish_and_clear();
     Ok(swept)
@@ -149,6 +152,8 @@ impl Report {
             waiting: WaitingView { unresolved: waiting.unresolved, under_review: waiting.under_review },
             compared: ComparedView {
                 charges: swept.charges,
+                refunds: swept.refunds,
+                unclaimed_refunds: swept.unclaimed_refunds,
                 paid_orders: swept.paid_orders,
                 looked_at_again: swept.looked_at,
                 orphans: swept.orphans,
@@ -168,13 +173,15 @@ fn told(report: &Report, findings: &[Finding]) -> String {
         table.add_row(["  settled by that".to_owned(), due.settled.to_string()]);
     }
     let (looked_at, orphans) = match report.due {
-        Some(_) => ("  orders looked at again", "  charges nobody will make, canceled"),
-        None => ("  orders that would be looked at again", "  charges nobody will make, to be canceled"),
+        Some(_) => ("  looked at again", "  charges nobody will make, canceled"),
+        None => ("  to be looked at again", "  charges nobody will make, to be canceled"),
     };
     for (what, count) in [
         ("payments that wait for the gateway", waiting.unresolved),
         ("orders that wait for a person", waiting.under_review),
         ("charges at the gateway, compared", compared.charges),
+        ("refunds at the gateway, compared", compared.refunds),
+        ("  nobody's here", compared.unclaimed_refunds),
         ("PAID orders here, compared", compared.paid_orders),
         (looked_at, compared.looked_at_again),
         (orphans, compared.orphans),

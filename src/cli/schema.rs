@@ -15,6 +15,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "they are the names of the events")]
 enum Event {
     /// What the order service sends.
     PaymentRequested,

@@ -104,5 +104,5 @@ fn only_a_decision_about_an_order_needs_the_gateway() {
     let finding = "order-payments review resolve --finding 6f0c2ab1-4d5e-4f60-8a7b-9c0d1e2f3a4b --actor a --reason b";
     assert_eq!(needs(finding), Needs::Database);
     let retry = "order-payments review resolve o-1 --retry --actor a --reason b";
-    assert_eq!(needs(retry), Needs::DatabaseAndGateway);
+    assert_eq!(needs(retry), Needs::Everything);
 }

@@ -124,7 +124,8 @@ impl PaymentState {
     const fn replaced_by(&self, next: &Self) -> &'static [&'static str] {
         match (self, next) {
             (Self::Preparing, _) => &["PREPARING"],
-            (Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } | Self::Review { .. }, _) => &[],
+            (Self::Succeeded { .. } | Self::Canceled { .. } | Self::Abandoned { .. } | Self::Review { .. }, _)
+            | (_, Self::Preparing | Self::Confirming(_)) => &[],
             (_, Self::Unresolved(_)) => &["CONFIRMING", "UNRESOLVED"],
             (_, Self::Abandoning(_)) => &["CONFIRMING", "UNRESOLVED", "ABANDONING"],
             // Only once it is being abandoned by everyone's knowledge, so that a decline is never lost.
@@ -132,7 +133,6 @@ impl PaymentState {
             (_, Self::Fencing { .. } | Self::Succeeded { .. } | Self::Canceled { .. } | Self::Review { .. }) => {
                 &["CONFIRMING", "UNRESOLVED", "ABANDONING", "FENCING"]
             }
-            (_, Self::Preparing | Self::Confirming(_)) => &[],
         }
     }
 

@@ -4,6 +4,7 @@
 //! REQUESTED ──► SENDING ──accepted──► PENDING ──► SUCCEEDED
 //!                  │  └──refused──► FAILED ◄──────────┘ (up to weeks later)
 //!                  └── unknown: looked up, sent again
+//! An earlier life of the database may have sent it: then it is found REQUESTED here, and goes on from where it is.
 //! ```
 
 use std::fmt;
@@ -117,6 +118,19 @@ pub struct Sending {
     pub since: Timestamp,
 }
 
+impl Sending {
+    /// Whether its key may still be used.
+    pub fn has_young_key(self, now: Timestamp) -> bool {
+        IdempotencyKey::is_usable(self.since, now)
+    }
+
+    /// Whether it may be sent, where the provider has no refund of this name: under its own key while that is
+    /// young, or under the next once it is forgotten everywhere. In between a late try may still arrive.
+    pub fn may_be_sent(self, now: Timestamp) -> bool {
+        self.has_young_key(now) || now.since(self.since) >= IdempotencyKey::FORGOTTEN_AFTER
+    }
+}
+
 impl RefundState {
     /// The state's name in storage and on screens.
     pub const fn name(&self) -> &'static str {
@@ -178,17 +192,17 @@ impl Refund {
 
     /// This refund as the provider accepted it.
     pub fn pending(&self, name: ProviderToken) -> RefundStep {
-        self.step(RefundState::Pending(name), &["SENDING", "PENDING"])
+        self.step(RefundState::Pending(name), &["REQUESTED", "SENDING", "PENDING"])
     }
 
     /// This refund as one that went through.
     pub fn succeeded(&self, name: ProviderToken, now: Timestamp) -> RefundStep {
-        self.step(RefundState::Succeeded(name), &["SENDING", "PENDING"]).telling(now)
+        self.step(RefundState::Succeeded(name), &["REQUESTED", "SENDING", "PENDING"]).telling(now)
     }
 
     /// This refund as one that did not go through, be it after it had seemed to.
     pub fn failed(&self, name: Option<ProviderToken>, reason: FailureReason, now: Timestamp) -> RefundStep {
-        self.step(RefundState::Failed { name, reason }, &["SENDING", "PENDING", "SUCCEEDED"]).telling(now)
+        self.step(RefundState::Failed { name, reason }, &["REQUESTED", "SENDING", "PENDING", "SUCCEEDED"]).telling(now)
     }
 
     /// This refund as it is, with more known of it.

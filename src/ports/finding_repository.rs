@@ -100,7 +100,7 @@ pub struct Finding {
     pub kind: FindingKind,
     /// The order.
     pub order_id: OrderId,
-    /// The charge, where it is about one.
+    /// The charge or the refund that it is about, by the provider's name, where it is about one.
     pub reference: Option<ProviderToken>,
     /// What was seen and what may be done, in a sentence.
     pub detail: String,

@@ -17,7 +17,7 @@ use crate::domain::money::Money;
 use crate::domain::order::OrderId;
 use crate::domain::outcome::FailureReason;
 use crate::domain::payment::{Armed, Payment};
-use crate::domain::refund::Refund;
+use crate::domain::refund::{Refund, RefundId};
 use crate::domain::request::ProviderToken;
 use crate::domain::timestamp::Timestamp;
 
@@ -33,7 +33,7 @@ use crate::domain::timestamp::Timestamp;
 /// 5. `cancel` answers `Canceled` only where no charge of this reference can follow.
 /// 6. Passing troubles are retried inside, a bounded number of times.
 /// 7. `refund` under a key that was used before, repeated within the key window, is the same refund.
-/// 8. `charges` shows every charge object of the window that existed when its first page was asked for.
+/// 8. `charges` and `refunds` show everything of the window that existed when the first page was asked for.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync {
     /// What this provider can do.
@@ -91,6 +91,15 @@ pub trait PaymentGateway: Send + Sync {
         Err(GatewayError::Rejected { detail: "this gateway cannot list its charges".to_owned() })
     }
 
+    /// A page of the refunds made within a window, newest first, whoever made them; from `after` on where it is
+    /// given. To be written by a gateway whose [`Capabilities`] say that it lists.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known now that was not known before.
+    async fn refunds(&self, _window: Window, _after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        Err(GatewayError::Rejected { detail: "this gateway cannot list its refunds".to_owned() })
+    }
+
     /// Asks the provider for something harmless with our credentials.
     ///
     /// # Errors
@@ -110,7 +119,7 @@ pub struct Capabilities {
     pub looks_up_by_order: bool,
     /// A charge that has not succeeded can be made impossible.
     pub cancels: bool,
-    /// All charges of a stretch of time can be listed, and what was made is on the list at once.
+    /// All charges and refunds of a stretch of time can be listed, and what was made is on the list at once.
     pub lists: bool,
     /// How long an idempotency key is sure to be kept.
     pub key_window: Duration,
@@ -183,7 +192,7 @@ pub enum Refunding {
     },
 }
 
-/// A stretch of time in which charges were made, by the provider's clock.
+/// A stretch of time in which charges or refunds were made, by the provider's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// From this moment on; `None` from the beginning.
@@ -229,6 +238,34 @@ pub enum ListedStanding {
     Succeeded(Option<Money>),
     /// It can never be charged.
     Canceled,
+}
+
+/// A page of a list of refunds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefundPage {
+    /// Those on it that give a charge back, ours or not.
+    pub refunds: Vec<ListedRefund>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<ProviderToken>,
+}
+
+/// A refund, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRefund {
+    /// The provider's name for it.
+    pub name: ProviderToken,
+    /// The charge that it gives back; of ours, the name that its payment knows it by.
+    pub charge: ProviderToken,
+    /// Our name for it; `None` where this service did not make it.
+    pub refund_id: Option<RefundId>,
+    /// The order that it was made for, where it tells.
+    pub order_id: Option<OrderId>,
+    /// How much goes back; `None` where that is no amount of ours.
+    pub amount: Option<Money>,
+    /// Whether the money has stayed, or has come back.
+    pub has_failed: bool,
+    /// When it was made, by the provider's clock.
+    pub made_at: Timestamp,
 }
 
 /// Why a gateway gave no answer that settles anything.

@@ -10,10 +10,16 @@ use crate::chaos::checker::Findings;
 use crate::chaos::form::Form;
 use crate::chaos::instances::Event;
 use crate::chaos::plan::{Act, Plan, Server};
-use crate::chaos::recovery::{Passage, Spread, everywhere, next_outcome, silences};
+use crate::chaos::recovery::{Passage, Silence, Spread, everywhere, next_outcome, silences};
 
 /// Findings that are printed at the most.
 const MAX_WRONGS: usize = 50;
+
+/// Within this time after a kill begins what the kill is the cause of.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Silences that are printed at the most.
+const MAX_SILENCES: usize = 30;
 
 /// Everything that a run showed.
 pub(crate) struct Account {
@@ -24,6 +30,10 @@ pub(crate) struct Account {
     pub(crate) findings: Findings,
     pub(crate) events: Vec<(Instant, usize, Event)>,
     pub(crate) passages: Vec<Passage>,
+    /// When no instance could reach a server, or none was there.
+    pub(crate) outages: Vec<Silence>,
+    /// When the plan and the load began.
+    pub(crate) start: Instant,
     pub(crate) last_sent: Instant,
     pub(crate) gateway_faults: BTreeMap<Fault, u64>,
     /// How long after the last fault everything was settled and told; nothing where it never was.
@@ -42,9 +52,23 @@ impl Account {
         for wrong in self.findings.wrongs().iter().take(MAX_WRONGS) {
             println!("{wrong}");
         }
+        self.tell_longest_silences();
         println!("{self}");
         if let Some(file) = &self.form.account_file {
             std::fs::write(file, self.to_string()).expect("the account can be written");
+        }
+    }
+
+    /// Tells when they were, for whoever looks for their cause in the plan and in the logs.
+    fn tell_longest_silences(&self) {
+        let by_partition = silences(&self.passages, |passage| passage.request_partition, self.last_sent);
+        let of = |(partition, of): (i32, Vec<Silence>)| of.into_iter().map(move |silence| (silence, partition));
+        let mut all: Vec<_> = by_partition.into_iter().flat_map(of).collect();
+        all.sort_by_key(|(silence, _)| std::cmp::Reverse(silence.net_length(&self.outages)));
+        for (silence, partition) in all.iter().take(MAX_SILENCES) {
+            let (from, length) = ((silence.from - self.start).as_secs_f64(), silence.length().as_secs_f64());
+            let net = silence.net_length(&self.outages).as_secs_f64();
+            println!("{from:7.1} s request partition {partition} silent for {length:.1} s, {net:.1} s without outages");
         }
     }
 
@@ -60,20 +84,21 @@ impl Account {
         self.events.iter().filter_map(at).collect()
     }
 
-    /// The longest silence of any partition that touches the time after each of these moments.
+    /// The longest silence of any partition that began at each of these moments.
     fn silences_after(&self, moments: &[Instant], partition: impl Fn(&Passage) -> i32) -> Vec<Duration> {
         let all: Vec<_> = silences(&self.passages, partition, self.last_sent).into_values().flatten().collect();
         let longest = |moment: &Instant| {
-            let end = *moment + self.form.quiet;
-            let touching = all.iter().filter(|silence| silence.to > *moment && silence.from < end);
-            touching.map(|silence| silence.to - silence.from.max(*moment)).max()
+            let begun = all.iter().filter(|silence| silence.from < *moment + AT_ONCE && silence.to > *moment);
+            begun.map(|silence| silence.to - silence.from.max(*moment)).max()
         };
         moments.iter().filter_map(longest).collect()
     }
 
-    fn longest_silences(&self, partition: impl Fn(&Passage) -> i32) -> Spread {
+    /// The longest silence of each partition, without what these outages took of it.
+    fn longest_silences(&self, partition: impl Fn(&Passage) -> i32, outages: &[Silence]) -> Spread {
         let by_partition = silences(&self.passages, partition, self.last_sent);
-        Spread::of(by_partition.into_values().filter_map(|of| of.iter().map(|silence| silence.length()).max()))
+        let longest = |of: Vec<Silence>| of.iter().map(|silence| silence.net_length(outages)).max();
+        Spread::of(by_partition.into_values().filter_map(longest))
     }
 
     fn write_recovery(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,10 +117,13 @@ impl Account {
                 writeln!(formatter, "  {what:<44} {spread} after {name}")?;
             }
         }
-        let of_requests = self.longest_silences(|passage| passage.request_partition);
-        let of_outcomes = self.longest_silences(|passage| passage.outcome_partition);
-        writeln!(formatter, "  {:<44} {of_requests} in the whole run", "longest silence of each request partition")?;
-        writeln!(formatter, "  {:<44} {of_outcomes} in the whole run", "longest silence of each outcome partition")
+        for (name, outages) in [("in all", &[][..]), ("without the servers' own outages", &self.outages[..])] {
+            let of_requests = self.longest_silences(|passage| passage.request_partition, outages);
+            let of_outcomes = self.longest_silences(|passage| passage.outcome_partition, outages);
+            writeln!(formatter, "  {:<44} {of_requests} {name}", "longest silence of each request partition")?;
+            writeln!(formatter, "  {:<44} {of_outcomes} {name}", "longest silence of each outcome partition")?;
+        }
+        Ok(())
     }
 }
 

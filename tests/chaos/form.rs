@@ -101,9 +101,9 @@ impl Form {
     pub(crate) fn asked_for() -> Self {
         let read = |name: &str| std::env::var(format!("ORDER_PAYMENTS_CHAOS{name}")).ok();
         let mut form = match read("").as_deref() {
-            None | Some("") => Self::short(),
+            None | Some("" | "short") => Self::short(),
             Some("full") => Self::full(),
-            Some(other) => panic!("ORDER_PAYMENTS_CHAOS is \"full\" or not set, not {other:?}"),
+            Some(other) => panic!("ORDER_PAYMENTS_CHAOS is \"full\" or \"short\", not {other:?}"),
         };
         if let Some(seed) = read("_SEED").filter(|seed| !seed.is_empty()) {
             form.seed = seed.parse().expect("ORDER_PAYMENTS_CHAOS_SEED is a number");

@@ -18,6 +18,7 @@ mod plan;
 mod recovery;
 mod run;
 mod servers;
+mod stage;
 mod witness;
 
 use crate::chaos::form::Form;

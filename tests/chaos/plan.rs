@@ -14,6 +14,9 @@ const HEAD_START: Duration = Duration::from_secs(4);
 /// The rest after something that is not to be seen by itself.
 const BREATH: Duration = Duration::from_secs(1);
 
+/// Kills that share the quiet time before the first of them.
+const LONE_KILLS_IN_A_ROW: usize = 5;
+
 /// How much longer than the session timeout a pause lasts, so that the group goes on without it.
 const BEYOND_SESSION: Duration = Duration::from_secs(2);
 
@@ -80,6 +83,15 @@ impl Plan {
 }
 
 impl Act {
+    /// Whether all instances are without a server as long as it goes on.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Restart { .. } => true,
+            Self::Network { instances, mode, .. } => instances.len() == INSTANCES && !matches!(mode, Mode::Slow(_)),
+            Self::Kill { .. } | Self::Pause { .. } | Self::Leave { .. } | Self::Gateway { .. } => false,
+        }
+    }
+
     /// How long it goes on, as far as that is planned.
     pub(crate) fn lasts(&self) -> Duration {
         match self {
@@ -96,6 +108,8 @@ impl Act {
 /// What is to happen, before it is known when and to whom.
 #[derive(Clone, Copy)]
 enum Intent {
+    /// Nothing, so that what follows meets instances that do nothing but their work.
+    Quiet,
     LoneKill,
     CrowdedKill,
     Pause,
@@ -113,12 +127,14 @@ struct Maker<'form> {
 
 impl Maker<'_> {
     fn processes_and_networks(&mut self) -> Vec<Step> {
-        let mut intents = self.intents();
-        self.rng.shuffle(&mut intents);
         let mut now = HEAD_START;
         let mut steps = Vec::new();
-        for intent in intents {
+        for intent in self.intents() {
             let act = match intent {
+                Intent::Quiet => {
+                    now = (now + self.form.quiet).max(*self.free_from.iter().max().expect("there are instances"));
+                    continue;
+                }
                 Intent::Restart(server, signal) => Act::Restart { server, signal },
                 Intent::Network(server, mode) => self.network(server, mode),
                 Intent::LoneKill | Intent::CrowdedKill | Intent::Pause | Intent::Leave => {
@@ -129,6 +145,7 @@ impl Maker<'_> {
                 }
             };
             let rest = match intent {
+                Intent::Quiet => unreachable!("it is no act"),
                 Intent::LoneKill => self.form.quiet,
                 Intent::CrowdedKill | Intent::Pause | Intent::Leave => BREATH,
                 Intent::Restart(..) => self.form.longest_fault,
@@ -140,15 +157,20 @@ impl Maker<'_> {
         steps
     }
 
-    fn intents(&self) -> Vec<Intent> {
+    /// Lone kills come some in a row after a quiet time, everything else as chance has it.
+    fn intents(&mut self) -> Vec<Intent> {
+        let mut runs: Vec<Vec<Intent>> = self.crowd().into_iter().map(|intent| vec![intent]).collect();
+        let lone = vec![Intent::LoneKill; self.form.lone_kills];
+        runs.extend(lone.chunks(LONE_KILLS_IN_A_ROW).map(|row| [&[Intent::Quiet], row].concat()));
+        self.rng.shuffle(&mut runs);
+        runs.concat()
+    }
+
+    fn crowd(&self) -> Vec<Intent> {
         let form = self.form;
         let mut intents = Vec::new();
-        let counts = [
-            (Intent::LoneKill, form.lone_kills),
-            (Intent::CrowdedKill, form.crowded_kills),
-            (Intent::Pause, form.pauses),
-            (Intent::Leave, form.leaves),
-        ];
+        let counts =
+            [(Intent::CrowdedKill, form.crowded_kills), (Intent::Pause, form.pauses), (Intent::Leave, form.leaves)];
         for (intent, count) in counts {
             intents.extend(std::iter::repeat_n(intent, count));
         }

@@ -24,6 +24,18 @@ impl Silence {
     pub(crate) fn length(&self) -> Duration {
         self.to - self.from
     }
+
+    /// How long it was without the time of these outages, during which nothing could be told.
+    pub(crate) fn net_length(&self, outages: &[Self]) -> Duration {
+        let mut outages: Vec<_> = outages.iter().map(|outage| (outage.from, outage.to)).collect();
+        outages.sort();
+        let (mut reached, mut net) = (self.from, Duration::ZERO);
+        for (from, to) in outages.into_iter().filter(|(_, to)| *to > self.from) {
+            net += from.min(self.to).saturating_duration_since(reached);
+            reached = reached.max(to);
+        }
+        net + self.to.saturating_duration_since(reached)
+    }
 }
 
 /// Median and worst of some durations.
@@ -114,7 +126,7 @@ mod tests {
     fn a_partition_is_silent_only_while_work_waits() {
         let start = Instant::now();
         let passages = [passage(start, 0, 0, 1), passage(start, 0, 10, 12), passage(start, 0, 11, 17)];
-        let silences = silences(&passages, |passage| passage.request_partition, start + Duration::from_secs(60));
+        let silences = silences(&passages, |passage| passage.request_partition, start + Duration::from_mins(1));
         let lengths: Vec<_> = silences[&0].iter().map(|silence| silence.length().as_secs()).collect();
         assert_eq!(lengths, [1, 2, 5]);
     }
@@ -124,6 +136,19 @@ mod tests {
         let start = Instant::now();
         let silences = silences(&[passage(start, 0, 0, 50)], |_| 0, start + Duration::from_secs(5));
         assert_eq!(silences[&0][0].length().as_secs(), 5);
+    }
+
+    #[test]
+    fn an_outage_is_no_silence_of_ours() {
+        let start = Instant::now();
+        let span = |from, to| Silence { from: start + Duration::from_secs(from), to: start + Duration::from_secs(to) };
+        let net = |outages: &[Silence]| span(10, 20).net_length(outages).as_secs();
+        assert_eq!(net(&[]), 10);
+        assert_eq!(net(&[span(0, 5), span(30, 40)]), 10);
+        assert_eq!(net(&[span(13, 15)]), 8);
+        assert_eq!(net(&[span(18, 25), span(0, 12)]), 6);
+        assert_eq!(net(&[span(12, 16), span(14, 17), span(13, 14)]), 5);
+        assert_eq!(net(&[span(0, 100)]), 0);
     }
 
     #[test]

@@ -97,7 +97,10 @@ async fn a_hastened_payment_is_due_at_once(database: &Database) {
     store.park(&unresolved, Some(NOW.plus(Duration::from_hours(1)))).await.expect("parked");
     begun(&*store, "ord_2").await;
     assert!(store.hasten(&id("ord_1"), NOW).await.expect("an answer"));
-    assert_eq!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed"), [unresolved.payment.clone()]);
+    assert_eq!(
+        store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed"),
+        std::slice::from_ref(&unresolved.payment)
+    );
     store.hasten(&id("ord_1"), NOW.plus(Duration::from_secs(9))).await.expect("an answer");
     assert_eq!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed").len(), 1, "due no later than it was");
     assert!(!store.hasten(&id("ord_3"), NOW).await.expect("an answer"), "no such order");

@@ -15,6 +15,7 @@ mod cancellations;
 mod evidence;
 mod faults;
 mod lists;
+mod refund_lists;
 mod refunds;
 mod world;
 

@@ -69,7 +69,7 @@ async fn an_attempt_that_was_found_is_due_at_once(database: &Database) {
     let first = begun(&*store, "ord_1").await;
     let renewal = first.continued_as(Attempt::numbered(4).expect("not zero"), token("pi_old"), made_at);
     assert_eq!(store.renew(&renewal).await.expect("renewed"), Renewing::Stored);
-    assert_eq!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed"), [renewal.next.clone()]);
+    assert_eq!(store.claim_due(NOW, Duration::ZERO, 10).await.expect("claimed"), std::slice::from_ref(&renewal.next));
     assert_eq!(stored_payment(&*store, "ord_1").await, renewal.next);
     assert_eq!(renewal.next.reference(), Some(&token("pi_old")));
 }

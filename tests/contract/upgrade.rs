@@ -6,7 +6,6 @@ use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::ConnectError;
 use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::domain::payment::{ChargeFlow, PaymentState};
-use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::order_repository::UNATTENDED_AFTER;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -79,8 +78,8 @@ async fn assert_goes_on(store: &dyn Store) {
     assert_eq!((payment.order(), payment.flow, payment.begun_at), (&order("ord_1"), ChargeFlow::TwoStep, NOW));
     assert_eq!((payment.request.customer.clone(), payment.reference()), (Some(token("cus_9")), Some(&token("pi_1"))));
     assert!(matches!(&payment.state, PaymentState::Fencing { reason: stored, .. } if *stored == reason()));
-    let due = store.claim_due(Timestamp::from_micros(NOW.as_micros()), UNATTENDED_AFTER, 10).await.expect("claimed");
-    assert_eq!(due, [payment.clone()]);
+    let due = store.claim_due(NOW, UNATTENDED_AFTER, 10).await.expect("claimed");
+    assert_eq!(due, std::slice::from_ref(&payment));
     store.settle(&payment.failed(reason(), NOW).expect("pending")).await.expect("settled");
     let entries = store.journal(&id("ord_1")).await.expect("read");
     let entries: Vec<_> = entries.iter().map(|entry| (entry.version, entry.state.as_str())).collect();

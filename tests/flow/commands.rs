@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::flow::Stage;
 use crate::flow::operation::get;
 use crate::support::eventually;
-use crate::support::kafka::PARTITIONS;
+use crate::support::kafka::{PARTITIONS, Topics};
 use crate::support::postgres::Database;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,6 +24,7 @@ const BY_ADA: [&str; 4] = ["--actor", "ada", "--reason", "one of two came back"]
 /// Where an operator sits: a database and a gateway, no Kafka.
 struct Desk<'a> {
     database: &'a Database,
+    topics: &'a Topics,
     simulator: &'a Simulator,
 }
 
@@ -52,6 +53,8 @@ impl Desk<'_> {
             .args(line.split_whitespace())
             .args(words)
             .env("ORDER_PAYMENTS__DATABASE__URL", &self.database.url)
+            .env("ORDER_PAYMENTS__KAFKA__BROKERS", &self.topics.brokers)
+            .env("ORDER_PAYMENTS__KAFKA__OUTCOME_TOPIC", &self.topics.outcomes)
             .env("ORDER_PAYMENTS__GATEWAY__STRIPE__API_BASE", self.simulator.url())
             .env("ORDER_PAYMENTS__GATEWAY__STRIPE__API_KEY", "sk_test_canary")
             .stdin(Stdio::null())
@@ -77,7 +80,7 @@ fn requested(order_id: &str) -> (String, Option<Vec<u8>>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_order_is_refunded_in_parts_and_never_beyond_what_it_paid() {
     let stage = Stage::new("two-step", 0.0).await;
-    let desk = Desk { database: &stage.setup.database, simulator: &stage.simulator };
+    let desk = Desk { database: &stage.setup.database, topics: &stage.setup.topics, simulator: &stage.simulator };
     let service = stage.setup.start();
     stage.setup.topics.send(&[requested("o-1")]).await;
     stage.settled(1, PATIENCE).await;
@@ -130,7 +133,7 @@ fn is_adas(entry: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_is_closed_by_hand_keeps_orders_unpaid_until_it_is_opened() {
     let stage = Stage::new("two-step", 0.0).await;
-    let desk = Desk { database: &stage.setup.database, simulator: &stage.simulator };
+    let desk = Desk { database: &stage.setup.database, topics: &stage.setup.topics, simulator: &stage.simulator };
     assert_eq!(desk.call("gate status").await.code, Some(0));
     let closed = desk.call("gate close --actor ada --reason maintenance").await;
     assert_eq!(closed.code, Some(0), "{closed:?}");

@@ -17,6 +17,7 @@ use order_payments::ports::event_publisher::EventPublisher;
 use order_payments::ports::order_repository::{Begun, OrderRepository, Standing};
 use order_payments::ports::outbox::{Adopted, Outbox};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::event_publisher as contract;
@@ -98,10 +99,11 @@ async fn another_relay_publishes_within_ten_seconds_of_a_kill_in_mid_transaction
     let (cluster, store) = (Cluster::real().await, store());
     let (stop, bell) = (CancellationToken::new(), Arc::new(Notify::new()));
     let _stopped_at_the_end = stop.clone().drop_guard();
-    let leader = tokio::task::spawn(relay(&cluster, &store, "leader").run(stop.clone(), Arc::clone(&bell)));
+    let mut relays = JoinSet::new();
+    let leader = relays.spawn(relay(&cluster, &store, "leader").run(stop.clone(), Arc::clone(&bell)));
     pay(&store, "before").await;
     eventually("the first outcome", LEASE, async || (!told(&cluster).await.is_empty()).then_some(())).await;
-    let standby = tokio::task::spawn(relay(&cluster, &store, "standby").run(stop.clone(), bell));
+    relays.spawn(relay(&cluster, &store, "standby").run(stop.clone(), bell));
 
     // The leader dies with its lead just renewed and records of a transaction on every partition.
     leader.abort();
@@ -114,7 +116,7 @@ async fn another_relay_publishes_within_ten_seconds_of_a_kill_in_mid_transaction
     assert!(killed.elapsed() > LEASE / 2, "the dead one led: {:?}", killed.elapsed());
     assert_eq!(told(&cluster).await, ["after", "before"]);
     stop.cancel();
-    standby.await.expect("an orderly end");
+    while relays.join_next().await.is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

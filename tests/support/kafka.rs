@@ -144,6 +144,22 @@ impl Topics {
         ends.sum()
     }
 
+    /// Waits until a broker that was started serves groups again: it listens some time before.
+    pub(crate) fn wait_until_it_serves(&self, group: &str) {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", group)
+            .set("reconnect.backoff.max.ms", "200")
+            .create()
+            .expect("a lawful configuration");
+        let mut wanted = TopicPartitionList::new();
+        wanted.add_partition(&self.requests, 0);
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(problem) = consumer.committed_offsets(wanted.clone(), Duration::from_millis(500)) {
+            assert!(Instant::now() < deadline, "the broker does not serve groups within {PATIENCE:?}: {problem}");
+        }
+    }
+
     /// Records of the request topic that the group has not committed yet.
     pub(crate) fn lag(&self, group: &str) -> i64 {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");

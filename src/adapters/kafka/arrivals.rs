@@ -92,12 +92,11 @@ impl Arrivals {
                         arrived.push((start, entry));
                     }
                 }
-                Err(TryRecvError::Empty) => return Ok(arrived),
                 // Without it no partition would ever be read again: the service has to stop and say so.
                 Err(TryRecvError::Disconnected) if !self.given_up.is_cancelled() => {
                     panic!("the thread that looks up positions has ended")
                 }
-                Err(TryRecvError::Disconnected) => return Ok(arrived),
+                Err(TryRecvError::Disconnected | TryRecvError::Empty) => return Ok(arrived),
             }
         }
     }

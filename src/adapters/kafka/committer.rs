@@ -110,7 +110,7 @@ fn carry_out(consumer: &BaseConsumer<GroupContext>, books: &Books, progress: Pro
     if !forgotten.is_empty() {
         return Answer::Forgotten(forgotten);
     }
-    if let Err(problem) = books.raise(progress.reached.iter().map(Reached::to_be_stored).collect()) {
+    if let Err(problem) = books.raise(progress.reached.iter().copied().map(Reached::to_be_stored).collect()) {
         return Answer::NotStored(problem);
     }
     if progress.for_group.count() == 0 {
@@ -131,7 +131,7 @@ fn forgotten(reached: &[Reached], known: &[HandledPosition]) -> Vec<i32> {
 }
 
 impl Reached {
-    fn to_be_stored(&self) -> HandledPosition {
+    fn to_be_stored(self) -> HandledPosition {
         HandledPosition { partition: self.partition, next_offset: self.next_offset, horizon: self.horizon }
     }
 }

@@ -83,7 +83,7 @@ fn first(log: Log, stored: Option<i64>, first_start: FirstStart) -> i64 {
 
 impl Start {
     /// What the database has to know before a record of a partition that it forgot is handled.
-    pub(crate) fn to_be_stored(&self) -> HandledPosition {
+    pub(crate) fn to_be_stored(self) -> HandledPosition {
         HandledPosition { partition: self.partition, next_offset: self.offset, horizon: self.horizon }
     }
 

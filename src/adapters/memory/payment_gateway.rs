@@ -11,8 +11,8 @@ use url::form_urlencoded::Serializer;
 
 use crate::adapters::memory::payment_gateway::talk::{Talk, rejected};
 use crate::adapters::memory::payment_gateway::views::{
-    ErrorView, IntentView, PageView, RefundView, charge_label, charge_of, listed, minor_units, preparation_label,
-    refund_label, refund_of, refund_refusal, refusal, sighting_label, token,
+    ErrorView, IntentView, PageView, RefundView, charge_label, charge_of, minor_units, preparation_label, refund_label,
+    refund_of, refund_refusal, refusal, sighting_label, token,
 };
 use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::keys;
@@ -23,10 +23,11 @@ use crate::domain::payment::{Armed, ChargeFlow, Payment};
 use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 use crate::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
+mod lists;
 mod talk;
 mod views;
 
@@ -203,6 +204,7 @@ impl PaymentGateway for SimulatedGateway {
             .append_pair("payment_intent", refund.reference.as_str())
             .append_pair("amount", &minor_units(refund.amount).to_string())
             .append_pair("metadata[refund_id]", &refund.id.to_string())
+            .append_pair("metadata[order_id]", refund.order_id.as_str())
             .finish();
         let mut talk = self.talk("refund", sent);
         let refused = match talk.post::<RefundView>("/v1/refunds", &body, Some(key.as_str()))? {
@@ -223,24 +225,11 @@ impl PaymentGateway for SimulatedGateway {
     }
 
     async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
-        let mut query = Serializer::new(String::new());
-        // The provider counts in whole seconds: a second that lies in the window by a part is asked for.
-        if let Some(from) = window.from {
-            query.append_pair("created[gte]", &from.as_micros().div_euclid(SECOND).to_string());
-        }
-        if let Some(to) = window.to {
-            query.append_pair("created[lt]", &(-(-to.as_micros()).div_euclid(SECOND)).to_string());
-        }
-        query.append_pair("limit", PAGE);
-        if let Some(after) = after {
-            query.append_pair("starting_after", after.as_str());
-        }
-        let mut unread = Exchanges::new();
-        let mut talk = self.talk("charges", &mut unread);
-        let page = talk.get::<PageView<IntentView>>("/v1/payment_intents", &query.finish())?;
-        let next = page.next().map(|last| token(&last)).transpose()?;
-        let charges = page.data.iter().filter_map(|intent| listed(intent).transpose()).collect::<Result<_, _>>()?;
-        Ok(ListedPage { charges, next })
+        self.charges_now(window, after)
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        self.refunds_now(window, after)
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {
@@ -248,8 +237,6 @@ impl PaymentGateway for SimulatedGateway {
         self.talk("probe", &mut unread).get::<serde_json::Value>("/v1/balance", "").map(drop)
     }
 }
-
-const SECOND: i64 = 1_000_000;
 
 /// The parameters of a new intent; the same payment gives the same bytes.
 fn creation(payment: &Payment) -> Serializer<'static, String> {

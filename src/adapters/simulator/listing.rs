@@ -1,5 +1,7 @@
 //! Lists and searches: newest first, in pages. Reads the book, changes nothing.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::adapters::simulator::book::Book;
@@ -34,15 +36,14 @@ impl Book {
     /// Intents, newest first; consistent at once, as Stripe's top-level lists are.
     pub(crate) fn list(&self, form: &Form<'_>) -> Result<Page<'_, Intent>, Refusal> {
         let limit = limit(form)?;
-        let created_from = form.integer("created[gte]")?.unwrap_or(i64::MIN);
-        let created_before = form.integer("created[lt]")?.unwrap_or(i64::MAX);
+        let window = window(form)?;
         let customer = form.get("customer");
         let end = match form.get("starting_after") {
             None => self.intents.len(),
             Some(id) => self.find(id).map_err(|_| after_nothing("payment_intent", id))?,
         };
         let wanted = |intent: &&Intent| {
-            (created_from..created_before).contains(&intent.created)
+            window.contains(&intent.created)
                 && customer.is_none_or(|customer| intent.customer.as_deref() == Some(customer))
         };
         Ok(page(self.intents[..end].iter().rev().filter(wanted), limit, "/v1/payment_intents"))
@@ -51,12 +52,14 @@ impl Book {
     /// Refunds, newest first, those of one intent where it is named.
     pub(crate) fn list_refunds(&self, form: &Form<'_>) -> Result<Page<'_, Refund>, Refusal> {
         let limit = limit(form)?;
+        let window = window(form)?;
         let of = form.get("payment_intent");
         let end = match form.get("starting_after") {
             None => self.refunds.len(),
             Some(id) => self.find_refund(id).map_err(|_| after_nothing("refund", id))?,
         };
-        let wanted = |refund: &&Refund| of.is_none_or(|of| refund.payment_intent == of);
+        let wanted =
+            |refund: &&Refund| window.contains(&refund.created) && of.is_none_or(|of| refund.payment_intent == of);
         Ok(page(self.refunds[..end].iter().rev().filter(wanted), limit, "/v1/refunds"))
     }
 
@@ -81,6 +84,12 @@ impl Book {
 fn page<'a, T>(mut wanted: impl Iterator<Item = &'a T>, limit: usize, url: &'static str) -> Page<'a, T> {
     let data = wanted.by_ref().take(limit).collect();
     Page { object: "list", data, has_more: wanted.next().is_some(), url }
+}
+
+/// The seconds in which what is asked for was made.
+fn window(form: &Form<'_>) -> Result<Range<i64>, Refusal> {
+    let from = form.integer("created[gte]")?.unwrap_or(i64::MIN);
+    Ok(from..form.integer("created[lt]")?.unwrap_or(i64::MAX))
 }
 
 fn limit(form: &Form<'_>) -> Result<usize, Refusal> {

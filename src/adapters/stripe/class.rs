@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::outcome::FailureReason;
 use crate::domain::request::ProviderToken;
-use crate::ports::payment_gateway::ListedPage;
+use crate::ports::payment_gateway::{ListedPage, RefundPage};
 
 /// What an observation comes to. Texts are for a person and hold nothing private.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) enum Class {
     Continued(ProviderToken),
     /// A page of charges.
     Listed(ListedPage),
+    /// A page of refunds.
+    ListedRefunds(RefundPage),
     /// We are let in.
     Open,
     /// To be sent again, the same bytes under the same key.
@@ -75,7 +77,7 @@ impl Class {
             Self::RefundPending(_) => "refund_pending",
             Self::RefundFailed { .. } => "refund_failed",
             Self::Continued(_) => "continued",
-            Self::Listed(_) => "listed",
+            Self::Listed(_) | Self::ListedRefunds(_) => "listed",
             Self::Open => "open",
             Self::Retry { .. } => "retry",
             Self::Unavailable(_) => "unavailable",

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::adapters::stripe::class::Class;
 use crate::adapters::stripe::classify::documents::{found, identified, intent_state};
-use crate::adapters::stripe::classify::pages::listed;
+use crate::adapters::stripe::classify::pages::{listed, listed_refunds};
 use crate::adapters::stripe::classify::refunds::{refund_state, refunded_before};
 use crate::adapters::stripe::declines::{self, DUPLICATE};
 use crate::adapters::stripe::observation::{Answer, Asked, Expected, Failure, Seen, Step};
@@ -74,6 +74,7 @@ fn success(answer: &Answer, asked: &Asked<'_>) -> Class {
         }
         Asked::Refund(expected) => read(answer, |refund: RefundObject<'_>| refund_state(&refund, expected, answer)),
         Asked::List { livemode } => read(answer, |page: Page<Intent<'_>>| listed(&page, *livemode, answer)),
+        Asked::ListRefunds => read(answer, |page: Page<RefundObject<'_>>| listed_refunds(&page, answer)),
         Asked::Probe => read(answer, |list: AnyList<'_>| match list.object.as_str() {
             "list" => Class::Open,
             _ => Class::Unknown(unreadable(answer)),

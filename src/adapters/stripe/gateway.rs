@@ -19,8 +19,8 @@ use crate::domain::payment::{Armed, ChargeFlow, Payment};
 use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 use crate::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
 mod answers;
@@ -193,8 +193,8 @@ impl PaymentGateway for StripeGateway {
             Err(reason) => return Ok(Refunding::Failed { name: None, reason }),
         };
         let refund_id = refund.id.to_string();
-        let form = wire::refund_form(&plain(&refund.reference)?, terms.units, &refund_id);
-        let call = keyed(self.refunds.clone(), &key, form)?;
+        plain(&refund.reference)?;
+        let call = keyed(self.refunds.clone(), &key, wire::refund_form(refund, terms.units))?;
         match self.client.send(&call, &Asked::Refund(expected_refund(refund, &terms, &refund_id)), sent).await {
             // It may be this very refund, made before, that left too little of the charge.
             Class::Refused(reason) => {
@@ -237,6 +237,14 @@ impl PaymentGateway for StripeGateway {
         match self.client.send(&call, &asked, &mut Exchanges::new()).await {
             Class::Listed(page) => Ok(page),
             class => Err(unsettled(class, "asked for a list of intents")),
+        }
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        let call = list(&self.refunds, window, after)?;
+        match self.client.send(&call, &Asked::ListRefunds, &mut Exchanges::new()).await {
+            Class::ListedRefunds(page) => Ok(page),
+            class => Err(unsettled(class, "asked for a list of refunds")),
         }
     }
 

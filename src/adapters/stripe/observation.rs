@@ -82,6 +82,8 @@ pub(crate) enum Asked<'a> {
         /// The mode of our key, where the key tells it.
         livemode: Option<bool>,
     },
+    /// A page of the refunds of a stretch of time.
+    ListRefunds,
     /// Whether we are let in.
     Probe,
 }
@@ -98,6 +100,7 @@ impl Asked<'_> {
             Self::Refund(_) => "refund",
             Self::Refunds(_) => "look_up_refund",
             Self::List { .. } => "charges",
+            Self::ListRefunds => "refunds",
             Self::Probe => "probe",
         }
     }
@@ -110,7 +113,7 @@ impl Asked<'_> {
             Self::Intent(Step::Cancel, _) => Endpoint::Cancel,
             Self::Intent(Step::LookUp, _) | Self::Refunds(_) => Endpoint::Retrieve,
             Self::Search(_) => Endpoint::Search,
-            Self::List { .. } | Self::Probe => Endpoint::List,
+            Self::List { .. } | Self::ListRefunds | Self::Probe => Endpoint::List,
             Self::Refund(_) => Endpoint::Refund,
         }
     }
@@ -120,7 +123,7 @@ impl Asked<'_> {
         match self {
             Self::Intent(_, expected) => expected.reference,
             Self::Refund(expected) | Self::Refunds(expected) => Some(expected.reference),
-            Self::Search(_) | Self::List { .. } | Self::Probe => None,
+            Self::Search(_) | Self::List { .. } | Self::ListRefunds | Self::Probe => None,
         }
     }
 }

@@ -24,11 +24,11 @@ const MAX_SIGNATURES: usize = 8;
 /// Where to look now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
-    /// The order whose charge has changed, where it is one of ours.
+    /// The order whose charge or refund has changed, where it is one of ours.
     pub order_id: Option<OrderId>,
     /// The refund that has changed, where it is one of ours.
     pub refund_id: Option<RefundId>,
-    /// The charge that it is about.
+    /// The charge that it is about, or the refund, by Stripe's name for it.
     pub reference: Option<ProviderToken>,
 }
 
@@ -146,8 +146,11 @@ fn of_charge(object: &Object<'_>) -> Hint {
 
 fn of_refund(object: &Object<'_>) -> Hint {
     let mark = object.metadata.as_ref().and_then(|metadata| metadata.refund_id.as_ref());
-    let refund_id = mark.and_then(|mark| mark.as_str().parse().ok());
-    Hint { order_id: None, refund_id, reference: reference(object) }
+    let Some(refund_id) = mark.and_then(|mark| mark.as_str().parse().ok()) else { return Hint::default() };
+    let order_id = object.metadata.as_ref().and_then(|metadata| metadata.order_id.as_ref());
+    let order_id = order_id.and_then(|id| id.as_str().parse().ok());
+    let name = object.id.as_ref().and_then(|id| object_id(id.as_str()));
+    Hint { order_id, refund_id: Some(refund_id), reference: name }
 }
 
 /// The intent that it is, or that it belongs to.

@@ -13,6 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
 
 /// A text of an answer, borrowed where it holds no escapes. (`Option<Cow<str>>` would always copy.)
@@ -148,17 +149,28 @@ pub(crate) struct RefundObject<'a> {
     pub(crate) object: Text<'a>,
     #[serde(borrow)]
     pub(crate) id: Text<'a>,
+    /// Absent of refunds that are not of a charge.
     #[serde(borrow)]
-    pub(crate) status: Text<'a>,
+    pub(crate) status: Option<Text<'a>>,
     pub(crate) amount: i64,
+    /// Seconds since 1970.
+    pub(crate) created: Option<i64>,
     #[serde(borrow)]
     pub(crate) currency: Text<'a>,
     #[serde(borrow)]
     pub(crate) payment_intent: Option<Text<'a>>,
     #[serde(borrow)]
+    pub(crate) charge: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(crate) metadata: Option<Metadata<'a>>,
     #[serde(borrow)]
     pub(crate) failure_reason: Option<Text<'a>>,
+}
+
+impl RefundObject<'_> {
+    pub(crate) fn status(&self) -> &str {
+        self.status.as_ref().map_or("", Text::as_str)
+    }
 }
 
 /// A name of Stripe's that may be put in a path and stored; `None` for anything else.
@@ -194,11 +206,12 @@ pub(crate) fn confirm_form() -> String {
 }
 
 /// The form that gives money back.
-pub(crate) fn refund_form(reference: &ProviderToken, units: i64, refund_id: &str) -> String {
-    Serializer::new(String::with_capacity(128))
-        .append_pair("payment_intent", reference.as_str())
+pub(crate) fn refund_form(refund: &Refund, units: i64) -> String {
+    Serializer::new(String::with_capacity(256))
+        .append_pair("payment_intent", refund.reference.as_str())
         .append_pair("amount", &units.to_string())
-        .append_pair("metadata[refund_id]", refund_id)
+        .append_pair("metadata[refund_id]", &refund.id.to_string())
+        .append_pair("metadata[order_id]", refund.order_id.as_str())
         .finish()
 }
 

@@ -133,6 +133,25 @@ async fn a_refund_is_due_once_the_provider_tells_of_it() {
 }
 
 #[tokio::test]
+async fn a_refund_that_is_not_known_here_is_found_once_where_its_order_is_told() {
+    let stage = Stage::new().await;
+    let id = RefundId::from_uuid(Uuid::from_u128(1)).to_string();
+    for metadata in [json!({"refund_id": id}), json!({"order_id": "o-1"})] {
+        let told = event("refund.created", &json!({"id": "re_1", "payment_intent": "pi_1", "metadata": metadata}));
+        assert_eq!(stage.deliver(&told, SECRET).await, 200);
+        assert!(stage.store.findings.open_findings(10).await.expect("read").is_empty(), "{metadata}");
+    }
+    let metadata = json!({"refund_id": id, "order_id": "o-1"});
+    let told = event("refund.created", &json!({"id": "re_1", "payment_intent": "pi_1", "metadata": metadata}));
+    for _twice in 0..2 {
+        assert_eq!(stage.deliver(&told, SECRET).await, 200);
+    }
+    let [finding] = stage.store.findings.open_findings(10).await.expect("read").try_into().expect("one finding");
+    assert_eq!((finding.kind, finding.order_id.as_str()), (FindingKind::RefundDiffers, "o-1"));
+    assert!(finding.detail.contains(&id), "{}", finding.detail);
+}
+
+#[tokio::test]
 async fn an_order_that_is_not_known_here_is_found_once_however_often_it_is_told_of() {
     let stage = Stage::new().await;
     for _twice in 0..2 {

@@ -199,7 +199,7 @@ impl ProcessPayment {
         match trouble {
             GatewayError::Unknown { .. } => {
                 tracing::warn!(order.id = %order_id, %trouble, "order {order_id} has no known answer; it will be looked up");
-                self.park(&self.in_doubt(payment).with(evidence)).await
+                self.park(&in_doubt(payment).with(evidence)).await
             }
             GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } => {
                 self.review(payment, detail, evidence).await
@@ -213,14 +213,6 @@ impl ProcessPayment {
                 }
                 Err(ProcessError::Gateway { order_id: order_id.to_string(), source: trouble })
             }
-        }
-    }
-
-    /// What is being canceled stays so: only its cancellation is in doubt.
-    fn in_doubt(&self, payment: &Payment) -> Transition {
-        match payment.state {
-            PaymentState::Fencing { .. } | PaymentState::Abandoning(_) => payment.unchanged(),
-            _ => payment.unresolved(),
         }
     }
 
@@ -275,6 +267,14 @@ impl ProcessPayment {
         due: Option<Timestamp>,
     ) -> Result<(), RepositoryError> {
         self.store.orders.park(transition, due).await
+    }
+}
+
+/// What is being canceled stays so: only its cancellation is in doubt.
+fn in_doubt(payment: &Payment) -> Transition {
+    match payment.state {
+        PaymentState::Fencing { .. } | PaymentState::Abandoning(_) => payment.unchanged(),
+        _ => payment.unresolved(),
     }
 }
 

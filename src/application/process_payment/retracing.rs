@@ -12,12 +12,16 @@ use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::outcome::{FailureCategory, FailureReason, OutcomeKind};
 use crate::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal};
 use crate::domain::request::ProviderToken;
+use crate::domain::timestamp::Timestamp;
 use crate::ports::finding_repository::FindingKind;
 use crate::ports::order_repository::Renewing;
 use crate::ports::payment_gateway::{Cancellation, Charge, GatewayError, ListedCharge, ListedStanding, Sighting};
 
 /// How much earlier than an attempt began its charges are looked for: clocks differ.
 const MARGIN: Duration = IdempotencyKey::CLOCK_SKEW;
+
+/// After how many attempts a person is asked. As each waits longer than the one before, that is days.
+const MAX_ATTEMPTS: u32 = 25;
 
 impl ProcessPayment {
     /// Gives up an attempt whose outcome stays unknown: has its charge made impossible, then begins the next.
@@ -61,25 +65,26 @@ impl ProcessPayment {
     /// For an attempt that is PREPARING or ABANDONING: none of its own charges is under way.
     pub(crate) async fn retrace(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         if !self.gateway.capabilities().lists {
+            let told = self.told(payment).await?;
+            let is_usable = IdempotencyKey::is_usable(payment.begun_at, self.clock.now());
             // Under the same key it is the same object, whoever made it.
-            if self.may_go_on(payment) {
+            if told.is_none() && payment.state == PaymentState::Preparing && is_usable {
                 return self.advance(payment, evidence).await;
             }
             let finding = "it may have been charged before, and the gateway cannot list its charges".to_owned();
             return self.review(payment, finding, evidence).await;
         }
-        let order_id = payment.order().id();
         let charges = match self.charges_of(payment).await {
             Ok(charges) => charges,
             Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
         };
-        let mut successes = charges.iter().filter(|charge| matches!(charge.standing, ListedStanding::Succeeded(_)));
-        match (successes.next(), successes.next()) {
-            (Some(success), None) => return self.take_up(payment, success, evidence).await,
-            (Some(_), Some(second)) => return self.charged_twice(payment, second, evidence).await,
-            (None, _) => {}
+        let has_succeeded = |charge: &&ListedCharge| matches!(charge.standing, ListedStanding::Succeeded(_));
+        match charges.iter().filter(has_succeeded).collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [success] => return self.take_up(payment, success, evidence).await,
+            successes @ [_, second, ..] => return self.charged_twice(payment, second, successes, evidence).await,
         }
-        let told = self.store.orders.told(order_id).await.map_err(|error| storing(order_id, error))?;
+        let told = self.told(payment).await?;
         let latest = charges.iter().map(|charge| charge.attempt).max().unwrap_or(payment.attempt);
         // An object of this attempt may have been made in the other flow, under a key of another body, so it
         // is not prepared once more: it is canceled like any other.
@@ -101,6 +106,11 @@ impl ProcessPayment {
             None if goes_on => self.advance(payment, evidence).await,
             None => self.renew(payment, latest.max(payment.attempt).next(), evidence).await,
         }
+    }
+
+    async fn told(&self, payment: &Payment) -> Result<Option<OutcomeKind>, ProcessError> {
+        let order_id = payment.order().id();
+        self.store.orders.told(order_id).await.map_err(|error| storing(order_id, error))
     }
 
     async fn cancel(
@@ -133,7 +143,19 @@ impl ProcessPayment {
     /// # Errors
     /// [`GatewayError`]; nothing is known then.
     pub(crate) async fn charges_of(&self, payment: &Payment) -> Result<Vec<ListedCharge>, GatewayError> {
-        self.history.of(payment.order().id(), payment.begun_at.minus(MARGIN)).await
+        self.charges_since(payment, payment.begun_at).await
+    }
+
+    /// Everything that the gateway made for the order since then, oldest first.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing is known then.
+    pub(crate) async fn charges_since(
+        &self,
+        payment: &Payment,
+        since: Timestamp,
+    ) -> Result<Vec<ListedCharge>, GatewayError> {
+        self.history.of(payment.order().id(), since.minus(MARGIN)).await
     }
 
     /// Whether the keys of this attempt can still be used, and are worth it.
@@ -154,11 +176,16 @@ impl ProcessPayment {
         &self,
         payment: &Payment,
         second: &ListedCharge,
+        successes: &[&ListedCharge],
         evidence: Evidence,
     ) -> Result<Settled, ProcessError> {
-        let detail = "charged more than once; compare the charges, and refund all but one";
-        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, detail)).await?;
-        self.review(payment, detail.to_owned(), evidence).await
+        let names: Vec<_> = successes.iter().map(|success| success.reference.as_str()).collect();
+        let detail = format!(
+            "charged more than once, by {}; choose the one that pays the order, and refund the others",
+            names.join(" and by ")
+        );
+        self.report(&self.finding(FindingKind::ChargedTwice, payment.order(), &second.reference, &detail)).await?;
+        self.review(payment, detail, evidence).await
     }
 
     /// Settles an order by a charge that its database knew nothing of.
@@ -200,6 +227,10 @@ impl ProcessPayment {
 
     /// Begins the attempt of that number, and charges it.
     async fn renew(&self, payment: &Payment, attempt: Attempt, evidence: Evidence) -> Result<Settled, ProcessError> {
+        if attempt.number() > MAX_ATTEMPTS {
+            let finding = format!("{} attempts have ended without an answer", payment.attempt.number());
+            return self.review(payment, finding, evidence).await;
+        }
         let renewal = payment.renewed(attempt, self.clock.now()).with(evidence);
         match self.store_renewal(&renewal).await? {
             Renewing::Stored => self.advance(&renewal.next, Evidence::default()).await,

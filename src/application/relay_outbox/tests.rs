@@ -199,10 +199,10 @@ async fn an_outcome_that_is_refused_keeps_no_other_waiting_and_is_tried_again_ra
 
     for is_refused in [true, false] {
         stage.topic.set_refused("ord_4", is_refused);
-        tokio::time::advance(REST_AFTER_REFUSAL - Duration::from_secs(1)).await;
+        tokio::time::advance(REST_AFTER_REFUSAL / 2).await;
         stage.clock.advance(LEASE);
         assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Idle);
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(REST_AFTER_REFUSAL / 2).await;
         let expected = if is_refused { Relayed::Refused } else { Relayed::Published(1) };
         assert_eq!(relay.run_once().await.expect("nothing fails"), expected);
     }

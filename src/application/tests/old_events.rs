@@ -6,10 +6,11 @@ use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::request::Operation as Request;
 use crate::application::process_payment::Settled;
 use crate::application::tests::stage::{ABANDON_AFTER, FLOWS, START, Stage, declined, order, request};
+use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::ChargeFlow;
 use crate::domain::request::{Origin, Past, PaymentRequest};
-use crate::ports::order_repository::OrderRepository;
+use crate::ports::order_repository::{OrderRepository, Repository};
 
 /// The request as it is read again by a database that has forgotten it.
 fn old(request: PaymentRequest) -> PaymentRequest {
@@ -31,8 +32,8 @@ async fn a_charge_of_an_earlier_life_is_taken_up_and_not_made_again() {
             before.clock.advance(age);
             let after = restored(&before, flow);
             let charges = after.provider.totals().charges;
-            let settled = after.service.handle(&old(request())).await.expect("nothing fails");
-            assert!(matches!(settled, Settled::Now(order) if order.status() == OrderStatus::Paid));
+            after.service.handle(&old(request())).await.expect("nothing fails");
+            after.settle_what_waits().await;
             assert_eq!(after.provider.totals().charges, charges, "{flow:?} {age:?}");
             after.assert_settled(OrderStatus::Paid).await;
         }
@@ -67,7 +68,7 @@ async fn a_database_that_knows_the_first_attempt_alone_learns_of_the_second() {
     let begun = after.orders.begin(&request, ChargeFlow::TwoStep, START).await;
     begun.expect("memory answers");
     let reference = first.reference().expect("it was armed").clone();
-    let armed = after.orders.arm(&first, &reference, START, &Default::default()).await;
+    let armed = after.orders.arm(&first, &reference, START, &Evidence::default()).await;
     armed.expect("memory answers");
     after.clock.advance(Duration::from_hours(48));
     after.live(Duration::from_hours(1), 12).await;
@@ -83,7 +84,8 @@ async fn an_old_event_that_was_never_charged_is_charged_once() {
         stage.clock.advance(Duration::from_hours(100));
         let origin = Origin { past: Past::Unknown { since }, ..Origin::default() };
         let asked = PaymentRequest { origin, ..request() };
-        assert!(matches!(stage.service.handle(&asked).await, Ok(Settled::Now(_))));
+        stage.service.handle(&asked).await.expect("nothing fails");
+        stage.settle_what_waits().await;
         assert!(matches!(stage.service.handle(&asked).await, Ok(Settled::Before(_))));
         stage.assert_settled(OrderStatus::Paid).await;
     }
@@ -135,4 +137,16 @@ async fn two_charges_of_one_order_are_found_and_left_to_a_person() {
     assert_eq!((after.status().await, after.state().await), (OrderStatus::Pending, "REVIEW"));
     let findings = after.store.findings.findings_of(order().id()).await.expect("memory answers");
     assert_eq!(findings.len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_that_is_paid_by_its_id_after_a_restore_is_not_charged_again() {
+    let before = Stage::new(ChargeFlow::TwoStep);
+    before.orders.save(&order()).await.expect("memory answers");
+    before.service.process_payment(order().id()).await.expect("nothing fails");
+    before.clock.advance(Duration::from_hours(26));
+    let after = restored(&before, ChargeFlow::TwoStep);
+    after.orders.save(&order()).await.expect("the backup was made before it was paid");
+    after.service.process_payment(order().id()).await.expect("nothing fails");
+    after.assert_settled(OrderStatus::Paid).await;
 }

@@ -9,8 +9,10 @@ use crate::application::sweep::{Effect, Swept};
 use crate::application::tests::stage::{START, Stage, declined, order, request};
 use crate::domain::attempt::Attempt;
 use crate::domain::order::OrderStatus;
-use crate::domain::payment::ChargeFlow;
+use crate::domain::payment::{ChargeFlow, PaymentState};
 use crate::ports::finding_repository::FindingKind;
+
+mod refunds;
 
 async fn swept(stage: &Stage, effect: Effect) -> Swept {
     stage.clock.advance(Duration::from_hours(1));
@@ -112,4 +114,35 @@ async fn an_object_that_nobody_charges_is_canceled_after_a_day() {
     let intent = ledger.orders["ord_1"].intents.iter().find(|intent| intent.id == orphan.as_str());
     assert_eq!(intent.expect("it is there").status, Status::Canceled);
     stage.assert_settled(OrderStatus::Paid).await;
+}
+
+#[tokio::test]
+async fn to_observe_says_what_would_be_done_and_not_that_it_is() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.service.handle(&declined()).await.expect("nothing fails");
+    stage.charged_elsewhere(Attempt::FIRST);
+    for (effect, is_done) in [(Effect::Observe, false), (Effect::Repair, true)] {
+        let [finding] = swept(&stage, effect).await.findings.try_into().expect("one finding");
+        assert_eq!(finding.detail.contains("is being refunded"), is_done, "{}", finding.detail);
+    }
+}
+
+#[tokio::test]
+async fn who_decides_on_two_charges_is_told_the_names_of_both() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.provider.inject_on(Request::Create, Fault::CutAfter);
+    stage.service.handle(&request()).await.expect("it waits");
+    let first = stage.charged_elsewhere(Attempt::FIRST);
+    let second = stage.charged_elsewhere_by(Attempt::FIRST, "elsewhere, too");
+    stage.clock.advance(Duration::from_mins(20));
+    stage.reconcile_after(Duration::from_mins(20)).await;
+    let PaymentState::Review { finding: reviewed, .. } = stage.stored().await.payment.expect("it was begun").state
+    else {
+        panic!("{}", stage.state().await)
+    };
+    let [found] = stage.store.findings.findings_of(order().id()).await.expect("read").try_into().expect("one finding");
+    for text in [&reviewed, &found.detail] {
+        assert!(text.contains(first.as_str()) && text.contains(second.as_str()), "{text}");
+    }
+    assert_eq!(found.kind, FindingKind::ChargedTwice);
 }

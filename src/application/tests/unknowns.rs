@@ -145,3 +145,15 @@ async fn the_journal_tells_every_step_and_every_request() {
     }
     assert!(!told.contains("example.com"));
 }
+
+#[tokio::test]
+async fn what_stays_unknown_at_every_look_is_given_up() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.provider.inject_on(Request::Confirm, Fault::CutBefore);
+    stage.service.handle(&request()).await.expect("it waits");
+    stage.clock.advance(ABANDON_AFTER);
+    stage.provider.inject_on(Request::Retrieve, Fault::Garbage);
+    stage.live(FIRST_LOOK_AFTER * 10, 5).await;
+    assert_eq!(stage.attempt().await, 2);
+    stage.assert_settled(OrderStatus::Paid).await;
+}

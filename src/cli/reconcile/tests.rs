@@ -14,7 +14,7 @@ fn finding(kind: FindingKind, order_id: &str) -> Finding {
 }
 
 fn swept(findings: Vec<Finding>) -> Swept {
-    Swept { charges: 7, paid_orders: 5, looked_at: 1, orphans: 0, findings }
+    Swept { charges: 7, refunds: 3, unclaimed_refunds: 2, paid_orders: 5, looked_at: 1, orphans: 0, findings }
 }
 
 const SINCE: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
@@ -33,8 +33,10 @@ compared since 2026-01-01T00:00:00Z
 │ payments that wait for the gateway   ┆ 2     │
 │ orders that wait for a person        ┆ 1     │
 │ charges at the gateway, compared     ┆ 7     │
+│ refunds at the gateway, compared     ┆ 3     │
+│   nobody's here                      ┆ 2     │
 │ PAID orders here, compared           ┆ 5     │
-│   orders looked at again             ┆ 1     │
+│   looked at again                    ┆ 1     │
 │   charges nobody will make, canceled ┆ 0     │
 │ findings                             ┆ 0     │
 │   ended by a person before           ┆ 1     │
@@ -64,7 +66,9 @@ fn the_json_says_what_was_due_only_where_it_was_looked_at() {
     let expected = serde_json::json!({
         "since": "2026-01-01T00:00:00Z", "dry_run": false, "due": {"looked_at": 3, "settled": 1},
         "waiting": {"unresolved": 2, "under_review": 1},
-        "compared": {"charges": 7, "paid_orders": 5, "looked_at_again": 1, "orphans": 0},
+        "compared": {
+            "charges": 7, "refunds": 3, "unclaimed_refunds": 2, "paid_orders": 5, "looked_at_again": 1, "orphans": 0,
+        },
         "ended_before": 0, "findings_by_kind": {}, "findings": [],
     });
     assert_eq!(json(due), expected);

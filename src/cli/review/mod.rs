@@ -31,7 +31,7 @@ impl Args {
     /// Which settings the action cannot do without.
     pub(crate) fn needs(&self) -> Needs {
         match &self.action {
-            Action::Resolve(args) if args.asks_gateway() => Needs::DatabaseAndGateway,
+            Action::Resolve(args) if args.asks_gateway() => Needs::Everything,
             Action::List(_) | Action::Show(_) | Action::Resolve(_) => Needs::Database,
         }
     }

@@ -98,6 +98,11 @@ async fn end_review(args: &Args, id: &OrderId, settings: &Settings) -> anyhow::R
             return Ok(ExitCode::FAILURE);
         }
     }
+    // Once more: a person may have thought for long.
+    let _kept = match decision {
+        Decision::Retry => None,
+        _ => Some(deployment::may_decide(&adapters.store, &use_cases, settings).await?),
+    };
     let Person { actor, reason } = &args.person;
     match use_cases.review.resolve(id, &decision, actor, reason).await {
         Ok(_) => {}

@@ -26,7 +26,7 @@ every_gateway_keeps!(
 );
 
 /// A refund of five euros that may be sent under its `number`th key.
-fn sending(id: u128, reference: &ProviderToken, number: u32) -> Refund {
+pub(super) fn sending(id: u128, reference: &ProviderToken, number: u32) -> Refund {
     Refund {
         id: RefundId::from_uuid(Uuid::from_u128(id)),
         order_id: "ord_1".parse().expect("an id"),
@@ -39,7 +39,7 @@ fn sending(id: u128, reference: &ProviderToken, number: u32) -> Refund {
     }
 }
 
-async fn charged(world: &World, payment_method: &str) -> (Payment, ProviderToken) {
+pub(super) async fn charged(world: &World, payment_method: &str) -> (Payment, ProviderToken) {
     let payment = payment_by("ord_1", payment_method, ChargeFlow::TwoStep);
     let reference = world.approved(&world.armed(&payment).await).await;
     (payment, reference)

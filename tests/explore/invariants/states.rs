@@ -24,7 +24,7 @@ const PAYMENT_MOVES: &[(&str, &[&str])] = &[
 
 const REFUND_MOVES: &[(&str, &[&str])] = &[
     ("", &["REQUESTED"]),
-    ("REQUESTED", &["SENDING"]),
+    ("REQUESTED", &["SENDING", "PENDING", "SUCCEEDED", "FAILED"]),
     ("SENDING", &["SENDING", "PENDING", "SUCCEEDED", "FAILED"]),
     ("PENDING", &["PENDING", "SUCCEEDED", "FAILED"]),
     ("SUCCEEDED", &["SUCCEEDED", "FAILED"]),

@@ -13,7 +13,7 @@ use order_payments::domain::payment::{Armament, Armed, ChargeFlow, Payment, Paym
 use order_payments::domain::refund::{Refund, RefundState, Sending};
 use order_payments::domain::request::{PaymentRequest, ProviderToken};
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
     Window,
 };
 
@@ -156,6 +156,10 @@ impl PaymentGateway for MutatedGateway {
             Mutant::NewKeyPerRefund => Ok(None),
             _ => self.gateway.look_up_refund(refund, sent).await,
         }
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        self.gateway.refunds(window, after).await
     }
 
     async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {

@@ -13,7 +13,7 @@ use order_payments::domain::refund::Refund;
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::clock::Clock;
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
     Window,
 };
 
@@ -113,6 +113,10 @@ impl PaymentGateway for SteppedGateway {
     async fn charges(&self, window: Window, after: Option<&ProviderToken>) -> Result<ListedPage, GatewayError> {
         let effect = self.gateway.charges(window, after);
         self.pass(Call::Charges, 0, String::new, effect).await
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        self.pass(Call::Charges, 0, String::new, self.gateway.refunds(window, after)).await
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

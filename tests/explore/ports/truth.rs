@@ -8,7 +8,7 @@ use order_payments::domain::payment::{Armed, ChargeFlow, Payment};
 use order_payments::domain::refund::{Refund, RefundState};
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, Refunding, Sighting,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
     Window,
 };
 
@@ -127,6 +127,10 @@ impl PaymentGateway for Truth {
         let answer = self.gateway.charges(window, after).await;
         self.told(Call::Charges, &answer, |_| Class::Fine);
         answer
+    }
+
+    async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
+        self.gateway.refunds(window, after).await
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

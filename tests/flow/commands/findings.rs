@@ -19,6 +19,7 @@ use order_payments::ports::order_repository::{Begun, OrderRepository, Standing};
 use serde_json::Value;
 
 use crate::flow::commands::{BY_ADA, Desk, is_adas};
+use crate::support::kafka::Topics;
 use crate::support::postgres::Database;
 
 /// A gateway whose charges are an hour old, and an empty database.
@@ -45,7 +46,8 @@ const CHARGED: &str = "&confirm=true&off_session=true&error_on_requires_action=t
 #[tokio::test(flavor = "multi_thread")]
 async fn what_differs_is_told_by_a_dry_run_and_kept_until_a_person_has_ended_it() {
     let (database, simulator, clock) = an_hour_ago().await;
-    let desk = Desk { database: &database, simulator: &simulator };
+    let topics = Topics::create().await;
+    let desk = Desk { database: &database, topics: &topics, simulator: &simulator };
     assert_eq!(desk.call("migrate").await.code, Some(0));
     assert_eq!(desk.call("reconcile").await.code, Some(0));
     let reference = made_at(&simulator, "o-unknown", CHARGED);
@@ -95,7 +97,8 @@ async fn under_review(desk: &Desk<'_>, order_id: &str, and: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_review_ends_as_a_person_says_where_the_gateway_bears_it_out() {
     let (database, simulator, clock) = an_hour_ago().await;
-    let desk = Desk { database: &database, simulator: &simulator };
+    let topics = Topics::create().await;
+    let desk = Desk { database: &database, topics: &topics, simulator: &simulator };
     assert_eq!(desk.call("migrate").await.code, Some(0));
     clock.advance(Duration::from_hours(1));
     let charged = under_review(&desk, "o-charged", CHARGED).await;

@@ -40,9 +40,10 @@ impl Poller {
         self.seek(&sought)?;
         self.holdings.take(&starts);
         self.accept(&assigned)?;
-        match self.is_paused {
-            true => self.set_paused(true)?,
-            false => self.resume(&sought)?, // One that was paused when it was let go is so still.
+        if self.is_paused {
+            self.set_paused(true)?;
+        } else {
+            self.resume(&sought)?; // One that was paused when it was let go is so still.
         }
         tracing::info!("{} partitions of {:?} are read now", starts.len(), self.config.request_topic);
         Ok(())

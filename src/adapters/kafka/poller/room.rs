@@ -30,10 +30,7 @@ impl Valve {
         let reason = self.reason.borrow();
         if *reason != self.told {
             self.told.clone_from(&reason);
-            match &self.told {
-                Some(reason) => tracing::debug!("intake is paused: {reason}"),
-                None => tracing::debug!("intake is open again"),
-            }
+            tracing::debug!("what keeps intake closed is {:?} now", self.told);
             self.status.set_pause_reason(self.told.as_deref());
         }
         self.told.is_none()

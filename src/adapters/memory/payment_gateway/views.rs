@@ -1,20 +1,15 @@
 //! What the gateway reads of the provider's documents, and what they mean to the port.
 
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::adapters::memory::payment_gateway::talk::rejected;
 use crate::adapters::simulator::intent::{RefundStatus, Status};
-use crate::domain::attempt::Attempt;
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::Money;
 use crate::domain::outcome::{FailureCategory, FailureReason};
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::request::ProviderToken;
-use crate::domain::timestamp::Timestamp;
-use crate::ports::payment_gateway::{
-    Charge, GatewayError, ListedCharge, ListedStanding, Preparation, Refunding, Sighting,
-};
+use crate::ports::payment_gateway::{Charge, GatewayError, Preparation, Refunding, Sighting};
 
 /// What a person may have told when canceling; anything else is the provider's or our own doing.
 const TOLD_REASONS: [&str; 4] = ["requested_by_customer", "duplicate", "fraudulent", "abandoned"];
@@ -24,10 +19,10 @@ const TOLD_REASONS: [&str; 4] = ["requested_by_customer", "duplicate", "fraudule
 pub(super) struct IntentView {
     pub(super) id: String,
     pub(super) status: Status,
-    amount: u64,
-    amount_received: u64,
-    currency: String,
-    created: i64,
+    pub(super) amount: u64,
+    pub(super) amount_received: u64,
+    pub(super) currency: String,
+    pub(super) created: i64,
     pub(super) metadata: MetadataView,
     pub(super) last_payment_error: Option<ErrorView>,
     cancellation_reason: Option<String>,
@@ -36,7 +31,7 @@ pub(super) struct IntentView {
 #[derive(Debug, Deserialize)]
 pub(super) struct MetadataView {
     pub(super) order_id: Option<String>,
-    attempt: Option<String>,
+    pub(super) attempt: Option<String>,
     pub(super) refund_id: Option<String>,
 }
 
@@ -68,10 +63,12 @@ pub(super) struct ErrorEnvelope {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RefundView {
-    id: String,
-    status: RefundStatus,
-    amount: u64,
-    currency: String,
+    pub(super) id: String,
+    pub(super) status: RefundStatus,
+    pub(super) amount: u64,
+    pub(super) currency: String,
+    pub(super) created: i64,
+    pub(super) payment_intent: String,
     pub(super) metadata: MetadataView,
     failure_reason: Option<String>,
 }
@@ -196,34 +193,6 @@ pub(super) fn refusal(error: &ErrorView) -> Result<FailureReason, GatewayError> 
         Some("resource_missing") => Ok(reason(error, FailureCategory::InvalidPaymentMethod)),
         _ => Err(rejected(error)),
     }
-}
-
-/// The intent as a list of ours shows it, where it is one of ours.
-pub(super) fn listed(intent: &IntentView) -> Result<Option<ListedCharge>, GatewayError> {
-    let order_id = intent.metadata.order_id.as_deref().and_then(|id| id.parse().ok());
-    let number = intent.metadata.attempt.as_deref().and_then(|number| number.parse().ok());
-    let (Some(order_id), Some(attempt)) = (order_id, number.and_then(Attempt::numbered)) else { return Ok(None) };
-    let money = |units: u64| {
-        let currency: Currency = intent.currency.to_ascii_uppercase().parse().ok()?;
-        Money::new(Decimal::try_from_i128_with_scale(units.into(), currency.decimals()).ok()?, currency).ok()
-    };
-    let standing = match intent.status {
-        Status::Succeeded => ListedStanding::Succeeded(money(intent.amount_received)),
-        Status::Processing => ListedStanding::Pending,
-        Status::Canceled => ListedStanding::Canceled,
-        Status::RequiresPaymentMethod
-        | Status::RequiresConfirmation
-        | Status::RequiresAction
-        | Status::RequiresCapture => ListedStanding::Open,
-    };
-    Ok(Some(ListedCharge {
-        reference: token(&intent.id)?,
-        order_id,
-        attempt,
-        made_at: Timestamp::from_micros(intent.created.saturating_mul(1_000_000)),
-        amount: money(intent.amount),
-        standing,
-    }))
 }
 
 fn category(error: &ErrorView) -> FailureCategory {

@@ -51,6 +51,27 @@ fn a_list_can_end_before_a_time() {
 }
 
 #[test]
+fn a_list_of_refunds_has_windows_and_pages_of_its_own() {
+    let bench = Bench::new();
+    let (charged, other) = (bench.intent(PAY), bench.intent(PAY));
+    let mut made = Vec::new();
+    for id in [&charged, &other, &charged] {
+        let (_, refund) = bench.post("/v1/refunds", &format!("payment_intent={id}&amount=100"));
+        made.insert(0, text(&refund["id"]));
+        bench.wait(Duration::from_secs(10));
+    }
+    let listed = |query: &str| ids(&bench.get("/v1/refunds", query).1);
+    assert_eq!(listed(""), made);
+    assert_eq!(listed("created[gte]=1700000010"), made[..2]);
+    assert_eq!(listed("created[gte]=1700000010&created[lt]=1700000020"), made[1..2]);
+    assert_eq!(listed(&format!("created[lt]=1700000010&payment_intent={other}")), Vec::<String>::new());
+    let (_, first) = bench.get("/v1/refunds", "created[lt]=1700000020&limit=1");
+    assert_eq!((ids(&first), &first["has_more"]), (vec![made[1].clone()], &true.into()));
+    assert_eq!(listed(&format!("limit=1&starting_after={}", made[1])), made[2..]);
+    assert_eq!(bench.get("/v1/refunds", "starting_after=re_unknown").0, 400);
+}
+
+#[test]
 fn a_list_can_be_of_one_customer() {
     let bench = Bench::new();
     bench.intent(PREPARE);

@@ -20,7 +20,8 @@ pub(super) fn refunded_before(page: &Page<RefundObject<'_>>, expected: &Expected
     }
 }
 
-fn mark<'a>(refund: &'a RefundObject<'_>) -> Option<&'a str> {
+/// Our name for a refund, where it has one.
+pub(super) fn mark<'a>(refund: &'a RefundObject<'_>) -> Option<&'a str> {
     refund.metadata.as_ref().and_then(|metadata| metadata.refund_id.as_ref()).map(Text::as_str)
 }
 
@@ -34,12 +35,12 @@ pub(super) fn refund_state(refund: &RefundObject<'_>, expected: &ExpectedRefund<
         && refund.amount == expected.units
         && refund.currency.as_str() == expected.currency
         && mark(refund) == Some(expected.refund_id);
-    match refund.status.as_str() {
+    match refund.status() {
         _ if !agrees => Class::Quarantine(format!("refund {name} is not the one that was asked for")),
         "succeeded" => Class::Refunded(name),
         "pending" | "requires_action" => Class::RefundPending(name),
         "failed" | "canceled" => {
-            let code = refund.failure_reason.as_ref().map_or(refund.status.as_str(), Text::as_str);
+            let code = refund.failure_reason.as_ref().map_or(refund.status(), Text::as_str);
             let reason = declines::reason(code, FailureCategory::HardDecline, "the refund did not go through");
             Class::RefundFailed { name, reason }
         }

@@ -66,6 +66,7 @@ pub(super) fn unsettled(class: Class, asked: &str) -> GatewayError {
         | Class::RefundFailed { .. }
         | Class::Continued(_)
         | Class::Listed(_)
+        | Class::ListedRefunds(_)
         | Class::Open => GatewayError::Unknown { detail: format!("{asked}, answered something else") },
         Class::Approved(reference) | Class::Refunded(reference) => {
             GatewayError::Contradiction { detail: format!("{asked}, answered that money moved for {reference}") }

@@ -53,14 +53,14 @@ pub(super) fn refunds_of(
     Ok(Call::Get(url))
 }
 
-/// The intents of a window, after that one. Stripe counts in whole seconds: one that lies in the window by a
-/// part is asked for.
-pub(super) fn list(intents: &Url, window: Window, after: Option<&ProviderToken>) -> Result<Call, GatewayError> {
+/// The intents or refunds of a window, after that one. Stripe counts in whole seconds: one that lies in the
+/// window by a part is asked for.
+pub(super) fn list(objects: &Url, window: Window, after: Option<&ProviderToken>) -> Result<Call, GatewayError> {
     const SECOND: i64 = 1_000_000;
     let after = after.map(plain).transpose()?;
     let from = window.from.map(|from| from.as_micros().div_euclid(SECOND).to_string());
     let to = window.to.map(|to| to.as_micros().saturating_add(SECOND - 1).div_euclid(SECOND).to_string());
-    let mut url = intents.clone();
+    let mut url = objects.clone();
     url.query_pairs_mut()
         .extend_pairs(from.map(|from| ("created[gte]", from)))
         .extend_pairs(to.map(|to| ("created[lt]", to)))

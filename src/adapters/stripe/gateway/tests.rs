@@ -16,7 +16,7 @@ use script::{Act, Stage};
 
 mod exchanges;
 mod lists;
-mod refunds;
+pub(crate) mod refunds;
 mod script;
 
 const KEY: &str = "sk_test_canary";

@@ -61,12 +61,13 @@ fn an_intents_event_hints_at_its_order() {
 #[test]
 fn a_refunds_event_hints_at_the_refund() {
     let id = "00000000-0000-0000-0000-000000000001";
-    let refund = json!({"id": "re_1", "object": "refund", "payment_intent": "pi_1", "metadata": {"refund_id": id}});
+    let metadata = json!({"refund_id": id, "order_id": "shop:ord_1/#1"});
+    let refund = json!({"id": "re_1", "object": "refund", "payment_intent": "pi_1", "metadata": metadata});
     for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
         let expected = Hint {
-            order_id: None,
+            order_id: Some("shop:ord_1/#1".parse().expect("an id")),
             refund_id: Some(id.parse().expect("an id")),
-            reference: Some("pi_1".parse().expect("a token")),
+            reference: Some("re_1".parse().expect("a token")),
         };
         assert_eq!(told(&event(kind, &refund)), Ok(expected), "{kind}");
     }

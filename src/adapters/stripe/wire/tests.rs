@@ -3,6 +3,7 @@
 //! new keys, or fields that only new payments have.
 
 use crate::adapters::stripe::gateway::tests::payment;
+use crate::adapters::stripe::gateway::tests::refunds::refund;
 use crate::domain::payment::ChargeFlow;
 
 use super::*;
@@ -17,8 +18,9 @@ fn the_forms_never_change() {
     assert_eq!(intent_form(&payment, 1250), made);
     assert_eq!(charged_intent_form(&payment, 1250), format!("{made}&confirm=true&{absent}"));
     assert_eq!(confirm_form(), absent);
-    let reference = "pi_1".parse().expect("a token");
-    assert_eq!(refund_form(&reference, 500, "r-1"), "payment_intent=pi_1&amount=500&metadata%5Brefund_id%5D=r-1");
+    let marks = "metadata%5Brefund_id%5D=00000000-0000-0000-0000-000000000001\
+                 &metadata%5Border_id%5D=shop%3Aord_1%2F%231";
+    assert_eq!(refund_form(&refund(1), 500), format!("payment_intent=pi_1&amount=500&{marks}"));
 }
 
 #[test]

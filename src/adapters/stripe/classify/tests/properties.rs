@@ -142,6 +142,7 @@ fn any_asked() -> impl Strategy<Value = Asked<'static>> {
         1 => Just(Asked::Refund(refund)),
         1 => Just(Asked::Refunds(refund)),
         1 => Just(Asked::List { livemode: Some(false) }),
+        1 => Just(Asked::ListRefunds),
         1 => Just(Asked::Probe),
     ]
 }

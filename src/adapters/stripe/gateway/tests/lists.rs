@@ -1,4 +1,4 @@
-//! The list of charges: what is asked for, and where the next page begins.
+//! The lists of charges and refunds: what is asked for, and where the next page begins.
 
 use super::*;
 use crate::ports::payment_gateway::Window;
@@ -29,4 +29,21 @@ async fn a_page_that_cannot_be_read_is_no_empty_page() {
     let stage = Stage::set([Act::reply(200, &odd)]).await;
     let answer = gateway(&stage.base()).charges(Window { from: None, to: None }, None).await;
     assert!(matches!(answer, Err(GatewayError::Unknown { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_refunds_is_asked_for_as_one_of_charges_is() {
+    let foreign = json!({"id": "re_1", "object": "refund", "status": "succeeded", "amount": 500, "currency": "eur",
+        "payment_intent": "pi_1", "metadata": {}, "created": 1_700_000_000});
+    let page = json!({"object": "list", "data": [foreign], "has_more": true});
+    let stage = Stage::set([Act::reply(200, &page), Act::reply(200, &json!({"data": [], "has_more": false}))]).await;
+    let gateway = gateway(&stage.base());
+    let window = Window { from: Some(Timestamp::from_micros(1_699_999_999_500_000)), to: None };
+    let first = gateway.refunds(window, None).await.expect("a page");
+    assert_eq!((first.refunds.len(), first.next.as_ref().map(ProviderToken::as_str)), (1, Some("re_1")));
+    let last = gateway.refunds(window, first.next.as_ref()).await.expect("a page");
+    assert_eq!((last.refunds.len(), last.next), (0, None));
+    let lines: Vec<_> = stage.requests().into_iter().map(|request| request.line).collect();
+    let page = "GET /v1/refunds?created%5Bgte%5D=1699999999&limit=100";
+    assert_eq!(lines, [format!("{page} HTTP/1.1"), format!("{page}&starting_after=re_1 HTTP/1.1")]);
 }

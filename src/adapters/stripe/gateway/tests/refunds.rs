@@ -7,7 +7,7 @@ use crate::domain::refund::{RefundId, RefundPurpose, RefundState, Sending};
 
 const ID: &str = "00000000-0000-0000-0000-000000000001";
 
-pub(super) fn refund(number: u32) -> Refund {
+pub(crate) fn refund(number: u32) -> Refund {
     Refund {
         id: RefundId::from_uuid(Uuid::from_u128(1)),
         order_id: "shop:ord_1/#1".parse().expect("an id"),
@@ -41,7 +41,7 @@ async fn a_refund_is_one_request_under_its_own_key() {
     let [sent] = stage.requests().try_into().expect("one request");
     assert_eq!(sent.line, "POST /v1/refunds HTTP/1.1");
     assert_eq!(sent.header("idempotency-key"), Some("00000000-0000-0000-0000-000000000001#refund:2"));
-    assert_eq!(sent.body, wire::refund_form(&reference(), 500, ID));
+    assert_eq!(sent.body, wire::refund_form(&refund(2), 500));
 }
 
 #[tokio::test]
