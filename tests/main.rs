@@ -5,6 +5,7 @@
 mod architecture;
 mod chaos;
 mod contract;
+mod explore;
 mod flow;
 mod kafka;
 mod schemas;

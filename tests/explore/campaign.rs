@@ -11,11 +11,10 @@ use crate::explore::calls::{Call, Range};
 use crate::explore::case::{Case, Played, Step, play};
 use crate::explore::chance::Chance;
 use crate::explore::invariants::Violation;
-use crate::explore::mutants::Mutant;
 use crate::explore::plan::{Action, Plan};
 use crate::explore::runtime;
 use crate::explore::scenario::{Extra, Scenario};
-use crate::explore::sightings::Sightings;
+use crate::explore::sightings::Sighting;
 use crate::explore::timeline::Timeline;
 
 /// How far a campaign goes.
@@ -23,6 +22,8 @@ use crate::explore::timeline::Timeline;
 pub(crate) struct Extent {
     /// One pair in so many is played.
     pub(crate) one_pair_in: u64,
+    /// What the choice begins with.
+    pub(crate) seed: u64,
     /// Triples that are played for each single fault.
     pub(crate) triples: usize,
 }
@@ -33,7 +34,8 @@ pub(crate) struct Found {
     /// By scenario: how many cases with one fault, two and three.
     pub(crate) cases: BTreeMap<String, [usize; 4]>,
     pub(crate) steps: usize,
-    pub(crate) sightings: Sightings,
+    /// With the first case that had it.
+    pub(crate) sightings: BTreeMap<Sighting, String>,
     /// By case.
     pub(crate) violations: BTreeMap<String, Violation>,
 }
@@ -48,9 +50,19 @@ impl Found {
         let counts = self.cases.entry(case.scenario.full_name()).or_default();
         counts[case.plan.0.len().min(3)] += 1;
         self.steps += played.steps.len();
-        self.sightings.join(played.sightings);
+        for sighting in Sighting::ALL.into_iter().filter(|sighting| played.sightings.has(*sighting)) {
+            self.see(sighting, case.to_string());
+        }
         if let Some(violation) = &played.violation {
             self.violations.insert(case.to_string(), violation.clone());
+        }
+    }
+
+    /// Whichever thread played it, the shortest name is kept.
+    fn see(&mut self, sighting: Sighting, case: String) {
+        let known = self.sightings.entry(sighting).or_insert_with(|| case.clone());
+        if (case.len(), &case) < (known.len(), known) {
+            *known = case;
         }
     }
 
@@ -62,7 +74,9 @@ impl Found {
             }
         }
         self.steps += other.steps;
-        self.sightings.join(other.sightings);
+        for (sighting, case) in other.sightings {
+            self.see(sighting, case);
+        }
         self.violations.extend(other.violations);
     }
 }
@@ -97,7 +111,7 @@ fn follow(single: &Case, extent: Extent, found: &mut Found) {
     if played.violation.is_some() {
         return; // It is broken already: what follows says no more.
     }
-    let mut chance = Chance::of(&single.to_string());
+    let mut chance = Chance::of(&format!("{} {single}", extent.seed));
     let has_an_alike = single.plan.0.iter().any(|(_, action)| action.has_an_alike());
     let pairs = if has_an_alike { Vec::new() } else { after(single, &played.steps, Range::Kinds) };
     for (step, action) in pairs {
@@ -121,7 +135,7 @@ fn follow(single: &Case, extent: Extent, found: &mut Found) {
 }
 
 /// Everything that may be done to a case at a step after what is done already.
-fn after(case: &Case, steps: &[Step], range: Range) -> Vec<(u32, Action)> {
+pub(crate) fn after(case: &Case, steps: &[Step], range: Range) -> Vec<(u32, Action)> {
     let (scenario, last) = (&case.scenario, case.plan.last_step());
     let mut faults = Vec::new();
     for (number, step) in (1..).zip(steps).filter(|(number, step)| *number > last && !step.is_idle) {
@@ -161,12 +175,15 @@ fn restorations(case: &Case, steps: &[Step], number: u32) -> Vec<(u32, Action)> 
     moments.into_iter().flat_map(|to| [(number, Action::Restore(to)), (number, Action::RestoreLate(to))]).collect()
 }
 
-fn with(case: &Case, step: u32, action: Action) -> Case {
+pub(crate) fn with(case: &Case, step: u32, action: Action) -> Case {
     Case { plan: case.plan.and(step, action), ..case.clone() }
 }
 
 /// Does the work for every item, on as many threads as there are cores.
-fn each<Item: Sync, Part: Default + Send>(items: &[Item], work: impl Fn(&Item, &mut Part) + Sync) -> Vec<Part> {
+pub(crate) fn each<Item: Sync, Part: Default + Send>(
+    items: &[Item],
+    work: impl Fn(&Item, &mut Part) + Sync,
+) -> Vec<Part> {
     let (next, parts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -183,78 +200,4 @@ fn each<Item: Sync, Part: Default + Send>(items: &[Item], work: impl Fn(&Item, &
         }
     });
     parts.into_inner().expect("no thread panics while holding it")
-}
-
-/// What became of a mutant.
-#[derive(Default)]
-pub(crate) struct Hunt {
-    /// How many cases were played until it was killed.
-    pub(crate) cases: usize,
-    /// The first case that killed it, and how.
-    pub(crate) killed: Option<(String, Violation)>,
-    /// By invariant, how many cases with one fault or none killed it where it shows soonest.
-    pub(crate) killers: BTreeMap<String, usize>,
-}
-
-/// Hunts every mutant.
-pub(crate) fn hunt(scenarios: &[Scenario]) -> Vec<(Mutant, Hunt)> {
-    let parts = each(&Mutant::ALL, |mutant, part: &mut Vec<(Mutant, Hunt)>| {
-        part.push((*mutant, hunted(*mutant, scenarios)));
-    });
-    let mut hunts: Vec<_> = parts.into_iter().flatten().collect();
-    hunts.sort_by_key(|(mutant, _)| *mutant as u32);
-    hunts
-}
-
-fn hunted(mutant: Mutant, scenarios: &[Scenario]) -> Hunt {
-    let mut hunt = Hunt::default();
-    let shows_in = |scenario: &&Scenario| mutant.shows_in().contains(&scenario.full_name().as_str());
-    let (soon, late): (Vec<_>, Vec<_>) = scenarios.iter().partition(shows_in);
-    for scenario in &soon {
-        hunt.by_singles(mutant, scenario);
-    }
-    for scenario in &soon {
-        hunt.by_pairs(mutant, scenario);
-    }
-    for scenario in late {
-        if hunt.killed.is_none() {
-            hunt.by_singles(mutant, scenario);
-        }
-    }
-    hunt
-}
-
-impl Hunt {
-    fn by_singles(&mut self, mutant: Mutant, scenario: &Scenario) {
-        let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
-        let played = self.play(&base);
-        for (step, action) in after(&base, &played.steps, Range::All) {
-            self.play(&with(&base, step, action));
-        }
-    }
-
-    /// Until the first that kills it.
-    fn by_pairs(&mut self, mutant: Mutant, scenario: &Scenario) {
-        let base = Case { scenario: scenario.clone(), mutant: Some(mutant), plan: Plan::default() };
-        for (step, action) in after(&base, &play(&base, Timeline::default()).steps, Range::Kinds) {
-            let single = with(&base, step, action);
-            let played = play(&single, Timeline::default());
-            for (step, action) in after(&single, &played.steps, Range::Kinds) {
-                if self.killed.is_some() {
-                    return;
-                }
-                self.play(&with(&single, step, action));
-            }
-        }
-    }
-
-    fn play(&mut self, case: &Case) -> Played {
-        let played = play(case, Timeline::default());
-        self.cases += usize::from(self.killed.is_none());
-        if let Some(violation) = &played.violation {
-            *self.killers.entry(violation.invariant.to_string()).or_default() += 1;
-            self.killed.get_or_insert_with(|| (case.to_string(), violation.clone()));
-        }
-        played
-    }
 }

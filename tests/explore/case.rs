@@ -19,7 +19,7 @@ use crate::explore::invariants::{Violation, liveness};
 use crate::explore::mutants::Mutant;
 use crate::explore::plan::{Action, Plan};
 use crate::explore::rounds;
-use crate::explore::scenario::Scenario;
+use crate::explore::scenario::{self, Scenario};
 use crate::explore::sightings::Sightings;
 use crate::explore::stage::Stage;
 use crate::explore::task::Task;
@@ -44,6 +44,18 @@ pub(crate) struct Case {
     pub(crate) scenario: Scenario,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) plan: Plan,
+}
+
+impl Case {
+    /// The case of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let (mutant, rest) = match name.split_once('!') {
+            Some((mutant, rest)) => (Some(Mutant::named(mutant)?), rest),
+            None => (None, name),
+        };
+        let (scenario, plan) = rest.split_once(':')?;
+        Some(Self { scenario: scenario::named(scenario)?, mutant, plan: Plan::parse(plan)? })
+    }
 }
 
 impl fmt::Display for Case {
@@ -179,7 +191,7 @@ impl Run<'_> {
     fn end(&mut self) -> Result<(), Violation> {
         self.world.clock.advance(AFTERWARDS);
         self.world.provider.run_due();
-        self.look(None)?;
+        self.look()?;
         liveness::look(&Facts::of(&self.world), &self.watch)
     }
 
@@ -197,7 +209,7 @@ impl Run<'_> {
             self.run_group(tasks, &mut groups)?;
         }
         rounds::publish_quietly(&mut self.world);
-        Ok(self.look(None)?)
+        Ok(self.look()?)
     }
 
     /// The tasks that go on after standing still.

@@ -1,17 +1,29 @@
-//! dev
+//! The crash explorer: the application as it is shipped, over ports that fail at every call in every lawful way.
+//!
+//! ```text
+//! scenario ─► plan ─► case: tasks run from call to call ─► what is planned befalls the call
+//!                                └─► after each: every invariant against the provider's ledger
+//! campaign: no fault, all single faults, all pairs, triples by chance     hunt: planted errors, each to be found
+//! ```
+//! `make explore` plays it all; the suite plays all single faults and mutants, and some of the pairs. A case is
+//! deterministic: its name plays it again, with a timeline (`make explore CASE='…'`).
+
 mod calls;
 mod campaign;
 mod case;
 mod chance;
 mod events;
 mod facts;
+mod hunt;
 mod invariants;
+mod logs;
 mod moves;
 mod mutants;
 mod outsiders;
 mod plan;
 mod ports;
 mod records;
+mod report;
 mod rounds;
 mod runtime;
 mod scenario;
@@ -22,57 +34,55 @@ mod timeline;
 mod watch;
 mod world;
 
+use crate::explore::campaign::{Extent, explore};
+use crate::explore::hunt::{Until, hunt};
+use crate::explore::sightings::Sighting;
+
+/// What is played where nobody says: a part of the pairs that takes seconds.
+const SHORT: Extent = Extent { one_pair_in: 300, triples: 0, seed: 1 };
+
+/// Says what to play: `full`, `full:SEED`, or the name of one case.
+const VARIABLE: &str = "ORDER_PAYMENTS_EXPLORE";
+
 #[test]
-fn singles() {
-    let scenarios = scenario::all();
-    let pairs = std::env::var("PAIRS").ok().and_then(|x| x.parse().ok()).unwrap_or(u64::MAX);
-    let start = std::time::Instant::now();
-    let found = campaign::explore(&scenarios, campaign::Extent { one_pair_in: pairs, triples: 0 });
-    println!("{:#?}", found.cases);
-    println!(
-        "{} cases, {} steps, {:?}, {}, missing {:?}",
-        found.total(),
-        found.steps,
-        start.elapsed(),
-        found.sightings,
-        found.sightings.missing()
-    );
-    let mut by: std::collections::BTreeMap<String, (usize, Vec<String>)> = Default::default();
-    for (case, violation) in &found.violations {
-        let e = by.entry(violation.invariant.to_string()).or_default();
-        e.0 += 1;
-        if e.1.len() < 12 {
-            e.1.push(format!("{case}: {}", violation.detail));
-        }
+fn no_lawful_fault_breaks_a_promise_and_every_planted_error_is_found() {
+    match wanted().as_deref() {
+        None => explored(SHORT, Until::Killed),
+        Some("full") => explored(full(1), Until::AllSingles),
+        Some(wanted) => match wanted.strip_prefix("full:").and_then(|seed| seed.parse().ok()) {
+            Some(seed) => explored(full(seed), Until::AllSingles),
+            None => replayed(wanted),
+        },
     }
-    println!("{by:#?}");
 }
-#[test]
-fn mutants_() {
+
+const fn full(seed: u64) -> Extent {
+    Extent { one_pair_in: 1, triples: 4, seed }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what to play is said by the environment, here alone")]
+fn wanted() -> Option<String> {
+    std::env::var(VARIABLE).ok().filter(|wanted| !wanted.is_empty())
+}
+
+fn explored(extent: Extent, until: Until) {
     let scenarios = scenario::all();
-    let start = std::time::Instant::now();
-    for (mutant, hunt) in campaign::hunt(&scenarios) {
-        println!(
-            "{} {} {:?} {:?}",
-            mutant.name(),
-            hunt.cases,
-            hunt.killed.as_ref().map(|(c, v)| format!("{c} {}", v)),
-            hunt.killers
-        );
-    }
-    println!("{:?}", start.elapsed());
+    let (found, hunts) = (explore(&scenarios, extent), hunt(&scenarios, until));
+    println!("{}", runtime::within(|| report::of(&found, &hunts)));
+    let survivors: Vec<_> = hunts.iter().filter(|(_, hunt)| hunt.killed.is_none()).map(|(mutant, _)| mutant).collect();
+    let unseen: Vec<_> = Sighting::ALL.into_iter().filter(|sighting| !found.sightings.contains_key(sighting)).collect();
+    assert!(found.violations.is_empty(), "{} promises were broken: see above", found.violations.len());
+    assert!(survivors.is_empty(), "the explorer does not find these planted errors: {survivors:?}");
+    assert!(unseen.is_empty(), "the run never saw {unseen:?}, so it has proved little");
 }
-#[test]
-fn one() {
-    let name = std::env::var("CASE").unwrap_or("approved/two-step:".to_owned());
-    let (mutant, rest) = match name.split_once('!') {
-        Some((m, r)) => (Some(mutants::Mutant::named(m).unwrap()), r),
-        None => (None, name.as_str()),
-    };
-    let (s, p) = rest.split_once(':').unwrap();
-    runtime::within(|| {
-        let case = case::Case { scenario: scenario::named(s).unwrap(), mutant, plan: plan::Plan::parse(p).unwrap() };
-        let played = case::play(&case, timeline::Timeline::kept());
-        println!("{case}\n{}\n{:?}", played.timeline.text(), played.violation.map(|v| v.to_string()));
+
+/// Plays one case again, and tells all of it.
+fn replayed(name: &str) {
+    let case = case::Case::named(name).unwrap_or_else(|| panic!("{VARIABLE}: there is no case {name:?}"));
+    let played = runtime::within(|| {
+        println!("{}", report::account(name));
+        case::play(&case, timeline::Timeline::default())
     });
+    let violated = played.violation.map(|violation| violation.to_string());
+    assert_eq!(violated, None, "a promise was broken");
 }

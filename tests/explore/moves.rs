@@ -8,10 +8,11 @@ use order_payments::application::refund_payment::RefundError;
 
 use crate::explore::case::{DAYS_LATER, Halt, RESTORING, Run, Sleeper};
 use crate::explore::facts::Facts;
-use crate::explore::invariants::Violation;
+use crate::explore::invariants::{Invariant, Violation, check};
+use crate::explore::logs;
 use crate::explore::outsiders;
 use crate::explore::plan::Action;
-use crate::explore::records::Standing;
+use crate::explore::records::{CANARY, Standing};
 use crate::explore::rounds::Group;
 use crate::explore::task::{Activity, Done, Task};
 
@@ -79,6 +80,7 @@ impl Run<'_> {
     ) -> Result<bool, Violation> {
         self.world.clock.advance(TICK);
         let (stage, id) = (self.world.stage.clone(), tasks[current].id);
+        let is_woken = stage.call_of(id).is_some_and(|(_, has_effect)| has_effect);
         stage.call(id, action);
         let done = self.world.polled(&mut tasks[current]);
         if let Some(step) = self.steps.last_mut() {
@@ -89,15 +91,24 @@ impl Run<'_> {
             let task = tasks.remove(current);
             self.finish(&task, done);
         }
-        self.look(Some(id))?;
+        let call = self.steps.last().expect("a task calls in a step").call;
+        let facts = if is_woken { Facts::of(&self.world) } else { self.watch.next(call, &self.world) };
+        self.hold(Some(id), facts)?;
         Ok(is_under_way)
     }
 
     /// Holds what is true now against every invariant.
-    pub(super) fn look(&mut self, stepped: Option<u32>) -> Result<(), Violation> {
-        let events = self.world.stage.take_events();
+    pub(super) fn look(&mut self) -> Result<(), Violation> {
         let facts = Facts::of(&self.world);
-        self.timeline.state(&facts, self.world.stage.take_note());
+        self.hold(None, facts)
+    }
+
+    fn hold(&mut self, stepped: Option<u32>, facts: Facts) -> Result<(), Violation> {
+        let events = self.world.stage.take_events();
+        let log = logs::take();
+        self.timeline.state(&facts, self.world.stage.take_note(), &log);
+        let is_private = log.contains(CANARY) || log.contains("sk_test");
+        check(Invariant::NothingPrivate, !is_private, || log)?;
         self.watch.look(stepped, facts, &events)
     }
 
@@ -114,7 +125,7 @@ impl Run<'_> {
                 self.world.records[record].standing = standing;
             }
             Done::CaughtUp(answer) => self.world.is_caught_up |= is_current && answer.is_ok(),
-            Done::Relayed(relay, _) if is_current => self.world.instances[task.place].relay = Some(*relay),
+            Done::Relayed(relay) if is_current => self.world.instances[task.place].relay = Some(*relay),
             Done::Requested(answers) => {
                 let is_answered = |answer: &Result<(), RefundError>| {
                     matches!(answer, Ok(()) | Err(RefundError::TooMuch { .. } | RefundError::Amount(_)))
@@ -183,6 +194,6 @@ impl Run<'_> {
         self.world.clock.advance(later);
         self.timeline.pause(self.world.now());
         self.remember();
-        self.look(None)
+        self.look()
     }
 }

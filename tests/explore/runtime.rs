@@ -1,9 +1,12 @@
-//! The runtime of a thread that plays cases: its time stands still but for `advance`.
+//! The runtime of a thread that plays cases: its time stands still but for `advance`, and what is logged on it
+//! is kept.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+
+use crate::explore::logs;
 
 thread_local! {
     static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
@@ -14,9 +17,9 @@ pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let handle = runtime.handle().clone();
     RUNTIME.set(Some(runtime));
-    let entered = handle.enter();
+    let (entered, listening) = (handle.enter(), logs::listen());
     let done = work();
-    drop(entered);
+    drop((entered, listening));
     drop(RUNTIME.take());
     done
 }

@@ -1,7 +1,5 @@
 //! What a whole run must have seen at least once: a run that never came there has proved little.
 
-use std::fmt;
-
 /// Something that must be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sighting {
@@ -78,17 +76,5 @@ impl Sightings {
 
     pub(crate) const fn has(self, sighting: Sighting) -> bool {
         self.0 & (1 << sighting as u32) != 0
-    }
-
-    /// What has not been seen.
-    pub(crate) fn missing(self) -> Vec<Sighting> {
-        Sighting::ALL.into_iter().filter(|sighting| !self.has(*sighting)).collect()
-    }
-}
-
-impl fmt::Display for Sightings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = Sighting::ALL.len() - self.missing().len();
-        write!(formatter, "{seen}/{} sightings", Sighting::ALL.len())
     }
 }

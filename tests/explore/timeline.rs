@@ -38,11 +38,12 @@ impl Timeline {
     }
 
     /// What the call came to, and what is stored and charged now, where that is new.
-    pub(crate) fn state(&mut self, facts: &Facts, note: Option<String>) {
+    pub(crate) fn state(&mut self, facts: &Facts, note: Option<String>, log: &str) {
         let Some(text) = &mut self.text else { return };
         if let Some(note) = note {
             writeln!(text, "     {note}").expect("a string takes all");
         }
+        text.push_str(log);
         let state = facts.to_string();
         if state != self.last {
             writeln!(text, "       = {state}").expect("a string takes all");

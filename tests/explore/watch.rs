@@ -9,12 +9,14 @@ use order_payments::domain::payment::{ChargeFlow, Payment, PaymentState};
 use order_payments::domain::refund::RefundId;
 use order_payments::ports::order_repository::StoredOrder;
 
+use crate::explore::calls::Call;
 use crate::explore::events::{Class, Event};
 use crate::explore::facts::Facts;
 use crate::explore::invariants::{Violation, money, outcomes, refunds, requests, states};
 use crate::explore::scenario::{Scenario, TOTAL_CENTS};
 use crate::explore::sightings::Sightings;
 use crate::explore::watch::sights::Sights;
+use crate::explore::world::World;
 
 /// How often a person looks at an order under review.
 const MAX_REVIEWS: u32 = 2;
@@ -91,7 +93,14 @@ impl Watch {
     ) -> Result<(), Violation> {
         self.stepped = stepped;
         self.note_reasons(&facts, events);
-        if let Some(stored) = &facts.order {
+        // Most calls only ask: then nothing but what was sent and answered is new.
+        if facts.is_as(&self.last) && facts.records == self.last.records {
+            requests::look(self, &facts, events)?;
+            self.note_answers(&facts, events);
+            self.sightings.join(self.sights.see(&facts, events, &self.stored_references, &self.states));
+            return Ok(());
+        }
+        if let Some(stored) = &facts.stored.order {
             let cents = stored.order.total_amount().amount().mantissa();
             self.total_cents = u64::try_from(cents).expect("a total is positive");
         }
@@ -106,7 +115,8 @@ impl Watch {
 
     fn note_reasons(&mut self, facts: &Facts, events: &[(u32, Event)]) {
         let is_reason = |event: &Event| matches!(event, Event::Answered(_, Class::Refused | Class::Canceled));
-        self.reason_seen |= facts.ledger.totals.declines > 0 || events.iter().any(|(_, event)| is_reason(event));
+        self.reason_seen |=
+            facts.provider.ledger.totals.declines > 0 || events.iter().any(|(_, event)| is_reason(event));
         if let Some(payment) = facts.payment()
             && let Some(reference) = payment.reference()
         {
@@ -115,6 +125,13 @@ impl Watch {
     }
 
     fn remember(&mut self, facts: Facts, events: &[(u32, Event)]) {
+        self.note_answers(&facts, events);
+        self.remember_stored(&facts);
+        self.sightings.join(self.sights.see(&facts, events, &self.stored_references, &self.states));
+        self.last = facts;
+    }
+
+    fn note_answers(&mut self, facts: &Facts, events: &[(u32, Event)]) {
         if self.refused_us.as_ref().is_some_and(|(task, _)| self.stepped != Some(*task)) {
             self.refused_us = None;
         }
@@ -125,30 +142,36 @@ impl Watch {
                 self.refused_us = (*class == Class::Closed).then_some((*task, state));
             }
         }
+    }
+
+    fn remember_stored(&mut self, facts: &Facts) {
         if let Some(payment) = facts.payment()
             && let Some(reference) = payment.reference()
         {
             self.references.insert(payment.attempt.number(), reference.to_string());
         }
-        for entry in facts.journal.iter().skip(self.last.journal.len()) {
+        for entry in facts.stored.journal.iter().skip(self.last.stored.journal.len()) {
             self.latest.insert(entry.subject.clone(), (entry.version, entry.state.clone()));
             let states = self.states.entry(entry.subject.clone()).or_default();
             states.push(entry.state.clone());
             let was_reviewed = states.len() > 1 && states[states.len() - 2] == "REVIEW";
             self.reviews += u32::from(was_reviewed);
         }
-        for event in facts.topic.iter().chain(&facts.unpublished) {
+        for event in facts.topic.iter().chain(&facts.stored.unpublished) {
             self.bytes.insert(event.id.as_uuid().as_u128(), event.payload.clone());
         }
-        self.refunds.extend(facts.refunds.iter().map(|refund| refund.id));
-        self.sightings.join(self.sights.see(&facts, events, &self.stored_references, &self.states));
-        self.last = facts;
+        self.refunds.extend(facts.stored.refunds.iter().map(|refund| refund.id));
+    }
+
+    /// What is true after this call, which alone was made since.
+    pub(crate) fn next(&self, call: Call, world: &World) -> Facts {
+        self.last.after(call, world)
     }
 
     /// The database was set back: what it held since is not to be held against it.
     pub(crate) fn restored(&mut self) {
         self.was_restored = true;
-        let made = u32::try_from(self.last.charged.intents.len()).expect("few objects");
+        let made = u32::try_from(self.last.provider.charged.intents.len()).expect("few objects");
         self.traceless_from = Some(made + 1);
         let topic = std::mem::take(&mut self.last.topic);
         self.last = Facts { topic, ..Facts::default() };
@@ -192,7 +215,7 @@ impl Watch {
     }
 
     pub(crate) fn journal_length(&self) -> usize {
-        self.last.journal.len()
+        self.last.stored.journal.len()
     }
 
     pub(crate) fn topic_length(&self) -> usize {
@@ -201,7 +224,7 @@ impl Watch {
 
     /// The order as it was before.
     pub(crate) fn order(&self) -> Option<&StoredOrder> {
-        self.last.order.as_ref()
+        self.last.stored.order.as_ref()
     }
 
     /// Its latest attempt as it was before.

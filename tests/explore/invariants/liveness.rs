@@ -21,7 +21,7 @@ pub(crate) fn is_at_rest(facts: &Facts, watch: &Watch, world: &World) -> bool {
         Some(payment) => payment.order().status() != OrderStatus::Pending || is_reviewed(facts, watch),
         None => true,
     };
-    let refunds_ended = facts.refunds.iter().all(|refund| match refund.state {
+    let refunds_ended = facts.stored.refunds.iter().all(|refund| match refund.state {
         RefundState::Succeeded(_) | RefundState::Failed { .. } => true,
         RefundState::Requested | RefundState::Sending(_) | RefundState::Pending(_) => false,
     });
@@ -29,7 +29,7 @@ pub(crate) fn is_at_rest(facts: &Facts, watch: &Watch, world: &World) -> bool {
     let requested = world.scenario.refunds.is_empty() || watch.refunds_requested || !is_paid;
     let gate = world.keeper.as_ref().is_none_or(|keeper| keeper.valve().borrow().is_none());
     let keeps_open = gate && at_once(world.store.gates.gate("simulated")).is_ok_and(|gate| gate.closed.is_none());
-    all_read && has_ended && refunds_ended && requested && keeps_open && facts.unpublished.is_empty()
+    all_read && has_ended && refunds_ended && requested && keeps_open && facts.stored.unpublished.is_empty()
 }
 
 fn is_reviewed(facts: &Facts, watch: &Watch) -> bool {
@@ -39,7 +39,8 @@ fn is_reviewed(facts: &Facts, watch: &Watch) -> bool {
 
 /// It never came to rest.
 pub(crate) fn unfinished(facts: &Facts) -> Violation {
-    let invariant = if facts.unpublished.is_empty() { Invariant::EverythingEnds } else { Invariant::OutboxDrains };
+    let invariant =
+        if facts.stored.unpublished.is_empty() { Invariant::EverythingEnds } else { Invariant::OutboxDrains };
     Violation { invariant, detail: format!("after days there is still {facts}; records {:?}", facts.records) }
 }
 
@@ -57,13 +58,14 @@ pub(crate) fn look(facts: &Facts, watch: &Watch) -> Result<(), Violation> {
         return Ok(());
     }
     let mut visible: BTreeMap<&str, usize> = BTreeMap::new();
-    for event in &facts.topic {
+    for event in facts.topic.iter() {
         *visible.entry(event.event_type.as_str()).or_default() += 1;
     }
     let ends = facts.topic.iter().filter(|event| end_of(event).is_some()).count();
     let expected = usize::from(facts.status().is_some_and(|status| status != OrderStatus::Pending));
     holds(Invariant::OneVisibleOutcome, ends == expected, || format!("{visible:?} are visible of {facts}"))?;
-    let succeeded = facts.refunds.iter().filter(|refund| matches!(refund.state, RefundState::Succeeded(_))).count();
+    let succeeded =
+        facts.stored.refunds.iter().filter(|refund| matches!(refund.state, RefundState::Succeeded(_))).count();
     let refunded = visible.get("payment-refunded").copied().unwrap_or_default();
     let is_told = watch.was_restored || refunded >= succeeded;
     holds(Invariant::OneVisibleOutcome, is_told, || format!("{visible:?} are visible of {facts}"))

@@ -13,13 +13,13 @@ const KEY_LIFE_US: i64 = 24 * 3_600 * 1_000_000;
 
 /// Holds the ledger against the promises about money and keys.
 pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
-    let intents = &facts.charged.intents;
+    let intents = &facts.provider.charged.intents;
     let kept = intents
         .iter()
         .filter(|intent| intent.status == Status::Succeeded)
         .filter(|intent| intent.refunded < intent.amount_received);
     check(Invariant::OneSuccess, kept.count() <= 1, || format!("{intents:?}"))?;
-    let net = facts.charged.charged.saturating_sub(facts.charged.refunded);
+    let net = facts.provider.charged.charged.saturating_sub(facts.provider.charged.refunded);
     let total = watch.total_cents;
     check(Invariant::MoneyBounded, net <= total, || format!("{net} cents are kept of {total}"))?;
     match facts.status() {
@@ -27,7 +27,7 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
         Some(OrderStatus::Failed) => failed(watch, intents)?,
         Some(OrderStatus::Pending) | None => {}
     }
-    for (key, entry) in &facts.ledger.keys {
+    for (key, entry) in &facts.provider.ledger.keys {
         check(Invariant::OneBodyAKey, entry.bodies.len() <= 1, || format!("{key}: {} bodies", entry.bodies.len()))?;
         let age = entry.last_seen_us - entry.first_seen_us;
         let is_young = age < KEY_LIFE_US || watch.is_traceless(key);
@@ -38,7 +38,7 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
 
 fn paid(facts: &Facts, total: u64) -> Result<(), Violation> {
     let reference = facts.payment().and_then(|payment| payment.reference()).map(ToString::to_string);
-    let intent = facts.charged.intents.iter().find(|intent| Some(&intent.id) == reference.as_ref());
+    let intent = facts.provider.charged.intents.iter().find(|intent| Some(&intent.id) == reference.as_ref());
     let is_charged = intent.is_some_and(|intent| {
         intent.status == Status::Succeeded && intent.amount_received == total && intent.currency == "eur"
     });

@@ -16,10 +16,10 @@ use crate::explore::watch::Watch;
 pub(crate) fn look(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Result<(), Violation> {
     settled(watch, facts)?;
     let mut seen = BTreeSet::new();
-    for event in &facts.topic {
+    for event in facts.topic.iter() {
         check(Invariant::PublishedOnce, seen.insert(event.id), || format!("{} is visible twice", event.event_type))?;
     }
-    let ends = facts.topic.iter().chain(&facts.unpublished).filter_map(end_of);
+    let ends = facts.topic.iter().chain(&facts.stored.unpublished).filter_map(end_of);
     let ends: BTreeSet<_> = ends.map(OutcomeKind::event_type).collect();
     check(Invariant::OneOutcomeASettlement, ends.len() <= 1, || format!("{ends:?} are told of one order"))?;
     bytes(watch, facts, events)
@@ -39,15 +39,15 @@ fn settled(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     };
     // A restored database finds outcomes on the topic before it has settled their orders again.
     let is_found = watch.was_restored && expected.is_none();
-    let detail = || format!("the order is {status:?}, and the outbox tells {:?}", facts.told);
-    check(Invariant::OneOutcomeASettlement, facts.told == expected || is_found, detail)?;
+    let detail = || format!("the order is {status:?}, and the outbox tells {:?}", facts.stored.told);
+    check(Invariant::OneOutcomeASettlement, facts.stored.told == expected || is_found, detail)?;
     let visible = facts.topic.iter().find_map(end_of);
     let is_told = visible.is_none() || visible == expected || is_found;
     check(Invariant::ToldAsSettled, is_told, || format!("the order is {status:?}, and the topic tells {visible:?}"))
 }
 
 fn bytes(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Result<(), Violation> {
-    let new = facts.topic.iter().skip(watch.topic_length()).chain(&facts.unpublished);
+    let new = facts.topic.iter().skip(watch.topic_length()).chain(&facts.stored.unpublished);
     for event in new {
         let is_private = |text: &str| text.contains(CANARY) || text.contains("sk_test");
         let body = String::from_utf8_lossy(&event.payload);

@@ -58,7 +58,8 @@ fn armed(facts: &Facts, attempt: u32, reference: &str) -> Result<(), Violation> 
 
 /// The one-step flow's first attempt may be confirmed before its name is known; nothing else may.
 fn confirmed(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
-    let unknown = facts.charged.intents.iter().filter(|intent| intent.confirmations > 0 && !watch.knows(&intent.id));
+    let unknown =
+        facts.provider.charged.intents.iter().filter(|intent| intent.confirmations > 0 && !watch.knows(&intent.id));
     let unknown: Vec<_> = unknown.map(|intent| &intent.id).collect();
     let allowed = usize::from(watch.flow == ChargeFlow::OneStep);
     check(Invariant::StoredBeforeConfirmed, unknown.len() <= allowed, || format!("confirmed: {unknown:?}"))
@@ -70,7 +71,7 @@ fn renewed(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
         return Ok(());
     }
     let own = after.reference().map(|reference| reference.as_str());
-    let open = facts.charged.intents.iter().find(|intent| {
+    let open = facts.provider.charged.intents.iter().find(|intent| {
         let was_chargeable = intent.confirmations > 0 || watch.knows(&intent.id);
         was_chargeable && intent.status != Status::Canceled && Some(intent.id.as_str()) != own
     });

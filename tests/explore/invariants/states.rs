@@ -37,7 +37,7 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     ends(watch, facts)?;
     references(watch, facts)?;
     for (record, standing) in facts.records.iter().enumerate() {
-        let is_lost = *standing == Standing::Done && facts.order.is_none();
+        let is_lost = *standing == Standing::Done && facts.stored.order.is_none();
         check(Invariant::ReadBeforeDone, !is_lost, || format!("record {record} is done, and no order is stored"))?;
     }
     Ok(())
@@ -45,9 +45,11 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
 
 fn moves(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     let seen = watch.journal_length();
-    check(Invariant::JournalWithoutGaps, facts.journal.len() >= seen, || "the journal has become shorter".to_owned())?;
+    check(Invariant::JournalWithoutGaps, facts.stored.journal.len() >= seen, || {
+        "the journal has become shorter".to_owned()
+    })?;
     let mut latest = watch.latest_entries().clone();
-    for entry in &facts.journal[seen..] {
+    for entry in &facts.stored.journal[seen..] {
         let (version, state) =
             latest.get(&entry.subject).map_or((0, ""), |(version, state)| (*version, state.as_str()));
         let detail = || format!("{} has version {} after {version}", entry.subject, entry.version);
@@ -58,7 +60,7 @@ fn moves(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
         latest.insert(entry.subject.clone(), (entry.version, entry.state.clone()));
     }
     let attempt = facts.payment().map(|payment| (payment.attempt.number(), payment.state.name()));
-    let refunds = facts.refunds.iter().map(|refund| (format!("refund/{}", refund.id), refund.state.name()));
+    let refunds = facts.stored.refunds.iter().map(|refund| (format!("refund/{}", refund.id), refund.state.name()));
     let stored = attempt.into_iter().map(|(number, state)| (format!("payment/{number}"), state)).chain(refunds);
     for (subject, state) in stored {
         let noted = latest.get(&subject).map(|(_, state)| state.as_str());
@@ -82,8 +84,8 @@ fn is_private(entry: &JournalEntry) -> bool {
 
 fn ends(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     let Some(before) = watch.order() else { return Ok(()) };
-    let kept = before.order.status() == OrderStatus::Pending || facts.order.as_ref() == Some(before);
-    check(Invariant::EndsAreFinal, kept, || format!("{before:?} became {:?}", facts.order))
+    let kept = before.order.status() == OrderStatus::Pending || facts.stored.order.as_ref() == Some(before);
+    check(Invariant::EndsAreFinal, kept, || format!("{before:?} became {:?}", facts.stored.order))
 }
 
 fn references(watch: &Watch, facts: &Facts) -> Result<(), Violation> {

@@ -43,7 +43,7 @@ impl Sights {
                 seen.add(sighting);
             }
         };
-        let struck = |fault| facts.ledger.totals.faults.contains_key(&fault);
+        let struck = |fault| facts.provider.ledger.totals.faults.contains_key(&fault);
         let is_paid = facts.status() == Some(OrderStatus::Paid);
         let attempt = facts.payment().map_or(0, |payment| payment.attempt.number());
         let ended_as = |subject: &str, ends: &[&str]| {
@@ -57,16 +57,16 @@ impl Sights {
         see(Sighting::StickyErrorWithEffect, is_paid && struck(Fault::ErrorAfterSticky));
         let is_settled = facts.status().is_some_and(|status| status != OrderStatus::Pending);
         let is_orphan = |status: Status, name: &String| status.may_be_confirmed() && !stored_references.contains(name);
-        let has_orphan = facts.charged.intents.iter().any(|intent| is_orphan(intent.status, &intent.id));
+        let has_orphan = facts.provider.charged.intents.iter().any(|intent| is_orphan(intent.status, &intent.id));
         see(Sighting::Orphan, is_settled && has_orphan);
         let bounced = |state: &RefundState| matches!(state, RefundState::Failed { name: Some(_), .. });
-        see(Sighting::RefundBounced, facts.refunds.iter().any(|refund| bounced(&refund.state)));
+        see(Sighting::RefundBounced, facts.stored.refunds.iter().any(|refund| bounced(&refund.state)));
         seen
     }
 
     /// A charge that arrived though nobody has sent one since it was looked for.
     fn late(&mut self, facts: &Facts, events: &[(u32, Event)], seen: &mut Sightings) {
-        let confirmed: u32 = facts.charged.intents.iter().map(|intent| intent.confirmations).sum();
+        let confirmed: u32 = facts.provider.charged.intents.iter().map(|intent| intent.confirmations).sum();
         let is_sent = |event: &Event| matches!(event, Event::Sent(request) if request.call == Call::Charge);
         if events.iter().any(|(_, event)| is_sent(event)) {
             self.looked = None;
