@@ -34,6 +34,7 @@ pub(crate) enum Call {
     Refund,
     LookUpRefund,
     Charges,
+    Refunds,
     Probe,
     TakeOver,
     Tail,
@@ -79,6 +80,7 @@ impl Call {
             Self::Refund => "gateway.refund",
             Self::LookUpRefund => "gateway.look_up_refund",
             Self::Charges => "gateway.charges",
+            Self::Refunds => "gateway.refunds",
             Self::Probe => "gateway.probe",
             Self::TakeOver => "publisher.take_over",
             Self::Tail => "publisher.tail",
@@ -97,6 +99,7 @@ impl Call {
                 | Self::Refund
                 | Self::LookUpRefund
                 | Self::Charges
+                | Self::Refunds
                 | Self::Probe
         )
     }

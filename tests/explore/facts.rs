@@ -10,6 +10,7 @@ use order_payments::domain::order::{OrderId, OrderStatus};
 use order_payments::domain::outcome::OutcomeKind;
 use order_payments::domain::payment::Payment;
 use order_payments::domain::refund::Refund;
+use order_payments::ports::finding_repository::Finding;
 use order_payments::ports::order_repository::{JournalEntry, StoredOrder};
 use order_payments::ports::outbox::OutcomeEvent;
 use order_payments::ports::store::Store;
@@ -39,6 +40,8 @@ pub(crate) struct Stored {
     pub(crate) told: Option<OutcomeKind>,
     pub(crate) unpublished: Vec<OutcomeEvent>,
     pub(crate) refunds: Vec<Refund>,
+    /// Those that are open.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// What the provider has done.
@@ -104,6 +107,7 @@ impl Stored {
             told: at_once(store.orders.told(id)).expect(kept),
             unpublished: at_once(store.outbox.unpublished(ALL)).expect(kept),
             refunds: at_once(store.refunds.refunds_of(id)).expect(kept),
+            findings: at_once(store.findings.findings_of(id)).expect(kept),
         }
     }
 }

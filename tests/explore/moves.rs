@@ -125,6 +125,7 @@ impl Run<'_> {
                 self.world.records[record].standing = standing;
             }
             Done::CaughtUp(answer) => self.world.is_caught_up |= is_current && answer.is_ok(),
+            Done::Swept(answer) => self.world.is_swept |= answer.is_ok(),
             Done::Relayed(relay) if is_current => self.world.instances[task.place].relay = Some(*relay),
             Done::Requested(answers) => {
                 let is_answered = |answer: &Result<(), RefundError>| {

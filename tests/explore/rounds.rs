@@ -1,19 +1,23 @@
 //! Which activities a round has, and which of them have anything to do.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use order_payments::application::relay_outbox::Relayed;
 use order_payments::domain::order::OrderStatus;
 use order_payments::domain::payment::PaymentState;
 
 use crate::explore::records::Standing;
-use crate::explore::scenario::{Relay, Team};
+use crate::explore::scenario::{Relay, START, Team};
 use crate::explore::task::{Activity, at_once};
 use crate::explore::watch::Watch;
 use crate::explore::world::World;
 
 /// Activities that go on at once, each at an instance's place.
 pub(crate) type Group = Vec<(Activity, usize)>;
+
+/// When the gateway's list is compared: once even an object that nobody charges counts as left behind.
+const SWEPT_AFTER: Duration = Duration::from_hours(25);
 
 /// How often the quiet relay is asked in a round: once for what waits, once to see that nothing does.
 const QUIET_ROUNDS: usize = 4;
@@ -30,7 +34,10 @@ pub(crate) fn groups(world: &World, is_first: bool) -> VecDeque<Group> {
         }
         Team::Alone => {
             let rest = [Activity::KeepGate, Activity::Review, Activity::RequestRefunds];
-            let rest = rest.into_iter().chain([Activity::Reconcile, Activity::Refund]).map(|activity| (activity, 0));
+            let rest = rest
+                .into_iter()
+                .chain([Activity::Reconcile, Activity::Refund, Activity::Sweep])
+                .map(|activity| (activity, 0));
             deliver(0).chain(rest).map(|one| vec![one]).collect()
         }
     };
@@ -67,6 +74,7 @@ pub(crate) fn is_needed(activity: Activity, world: &World, watch: &Watch) -> boo
             let refunds = at_once(world.store.refunds.refunds_of(world.order_id())).expect("it is in memory");
             !refunds.is_empty()
         }
+        Activity::Sweep => !world.is_swept && world.now().since(START) >= SWEPT_AFTER,
         Activity::KeepGate => world.keeper.is_some(),
         Activity::Relay => world.scenario.relay == Relay::Explored,
         Activity::Review => {

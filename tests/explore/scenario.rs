@@ -45,6 +45,8 @@ pub(crate) struct Scenario {
     pub(crate) relay: Relay,
     /// The refunds that are asked for once the order is PAID; `None` for all that is left.
     pub(crate) refunds: &'static [Option<&'static str>],
+    /// Whether the gateway's list is compared with the store in the end.
+    pub(crate) is_swept: bool,
     /// Whether the gateway is behind its gate.
     pub(crate) is_guarded: bool,
     /// A further record of the same order, with this amount, read after the first.
@@ -129,6 +131,7 @@ impl Scenario {
             team: Team::Alone,
             relay: Relay::Quiet,
             refunds: &[],
+            is_swept: false,
             is_guarded: false,
             second_record: None,
             extra: Extra::Nothing,
@@ -153,6 +156,7 @@ fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
     let new = |name, method| Scenario::new(name, flow, method);
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let hurried = |script, scenario| Scenario { script, pace: HURRIED, ..scenario };
+    let swept = |scenario| Scenario { is_swept: true, pace: HURRIED, ..scenario };
     let mut scenarios = vec![
         new("approved", VISA),
         new("declined", DECLINED),
@@ -175,6 +179,9 @@ fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
         Scenario { extra: Extra::Restores, ..new("restored-declined", DECLINED) },
         Scenario { extra: Extra::Restores, ..hurried(Script::LosesCharges, new("restored-lost", VISA)) },
         Scenario { extra: Extra::Restores, script: Script::DeclinesFirst, ..new("restored-good", VISA) },
+        swept(new("swept", VISA)),
+        swept(new("swept-declined", DECLINED)),
+        Scenario { script: Script::LosesCharges, ..swept(new("swept-lost", VISA)) },
         Scenario { relay: Relay::Explored, ..new("relayed", VISA) },
     ];
     if flow == ChargeFlow::TwoStep {
@@ -183,6 +190,8 @@ fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
             Scenario { relay: Relay::Explored, team: Team::Twins, ..new("relayed-twins", DECLINED) },
             Scenario { refunds: &[None], ..new("refund", VISA) },
             Scenario { refunds: &[Some("4.00"), Some("5.00"), Some("6.00")], ..new("refund-parts", VISA) },
+            Scenario { refunds: &[Some("4.00"), None], ..swept(new("refund-swept", VISA)) },
+            Scenario { extra: Extra::Restores, refunds: &[Some("4.00")], ..new("refund-restored", VISA) },
             Scenario { refunds: &[None], ..new("refund-pending", "pm_card_pendingRefund") },
             Scenario { refunds: &[Some("4.00")], ..new("refund-bounces", "pm_card_refundFail") },
             Scenario { refunds: &[Some("4.00")], team: Team::Twins, ..new("refund-twins", VISA) },

@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use order_payments::application::process_payment::{ProcessError, Settled};
 use order_payments::application::refund_payment::{RefundError, RefundRequest};
 use order_payments::application::relay_outbox::{RelayError, RelayOutbox};
 use order_payments::application::review::Decision;
+use order_payments::application::sweep::{Effect, SweepError, Swept};
 use order_payments::domain::money::Money;
 use order_payments::domain::refund::RefundId;
 use order_payments::ports::outbox::Adopted;
@@ -15,10 +17,14 @@ use uuid::Uuid;
 
 use crate::explore::mutants::acknowledges_first;
 use crate::explore::records::Standing;
+use crate::explore::scenario::START;
 use crate::explore::world::World;
 
 /// Payments, or refunds, that are looked at in one round.
 const LIMIT: usize = 10;
+
+/// From when on a sweep compares: from before anything happened.
+const BEFORE_THE_START: Duration = Duration::from_hours(1);
 
 /// What an instance may be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub(crate) enum Activity {
     Refund,
     KeepGate,
     Relay,
+    /// Comparing the gateway's list with the store.
+    Sweep,
     /// A person has an order looked at anew.
     Review,
 }
@@ -42,6 +50,7 @@ pub(crate) enum Done {
     CaughtUp(Result<Adopted, RelayError>),
     Delivered(usize, Result<Settled, ProcessError>),
     Requested(Vec<Result<(), RefundError>>),
+    Swept(Result<Swept, SweepError>),
     Relayed(Box<RelayOutbox>),
     Otherwise,
 }
@@ -84,6 +93,7 @@ impl Task {
             Activity::Refund => "refunder",
             Activity::KeepGate => "keeper",
             Activity::Relay => "relay",
+            Activity::Sweep => "sweeper",
             Activity::Review => "reviewer",
         };
         format!("{what}-{}", self.instance)
@@ -149,6 +159,10 @@ fn future_of(activity: Activity, place: usize, world: &mut World) -> Pin<Box<dyn
                 let _ = relay.run_once().await;
                 Done::Relayed(Box::new(relay))
             })
+        }
+        Activity::Sweep => {
+            let (sweep, since) = (Arc::clone(&instance.sweep), START.minus(BEFORE_THE_START));
+            Box::pin(async move { Done::Swept(sweep.run(since, Effect::Repair, &|_| {}).await) })
         }
         Activity::Review => {
             let review = Arc::clone(&instance.review);

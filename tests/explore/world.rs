@@ -15,6 +15,7 @@ use order_payments::application::reconcile::Reconcile;
 use order_payments::application::refund_payment::RefundPayment;
 use order_payments::application::relay_outbox::{CatchUp, RelayOutbox, RelayPolicy};
 use order_payments::application::review::Review;
+use order_payments::application::sweep::Sweep;
 use order_payments::domain::order::OrderId;
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::clock::Clock;
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) instances: [Instance; 2],
     pub(crate) quiet_relay: Option<RelayOutbox>,
     pub(crate) records: Vec<Record>,
+    /// Whether the gateway's list was compared, or need not be.
+    pub(crate) is_swept: bool,
     /// Whether the database knows what the world was told.
     pub(crate) is_caught_up: bool,
     /// How many instances there were.
@@ -76,6 +79,7 @@ pub(crate) struct Instance {
     pub(crate) reconcile: Arc<Reconcile>,
     pub(crate) refund_payment: Arc<RefundPayment>,
     pub(crate) review: Arc<Review>,
+    pub(crate) sweep: Arc<Sweep>,
     pub(crate) catch_up: CatchUp,
     /// Away while it is running.
     pub(crate) relay: Option<RelayOutbox>,
@@ -117,6 +121,7 @@ impl World {
             instances,
             quiet_relay,
             records,
+            is_swept: !scenario.is_swept,
             is_caught_up: true,
             born: 2,
             relays_know: START,
@@ -222,15 +227,18 @@ impl Ports<'_> {
             Arc::clone(&process_payment),
         );
         let refund_payment = RefundPayment::new(store.clone(), Arc::clone(&gateway), clock.clone(), bell);
-        let review = Review::new(store.clone(), gateway, clock, Arc::clone(&process_payment));
+        let review = Review::new(store.clone(), Arc::clone(&gateway), clock.clone(), Arc::clone(&process_payment));
+        let reconcile = Arc::new(reconcile);
+        let sweep = Sweep::new(store.clone(), gateway, clock, Arc::clone(&process_payment), Arc::clone(&reconcile));
         let publisher = Arc::new(SteppedPublisher::new(self.stage, self.publisher(mutant)));
         let catch_up = CatchUp::new(Arc::clone(&store.outbox), publisher.clone(), TOPIC);
         Instance {
             number,
             process_payment,
-            reconcile: Arc::new(reconcile),
+            reconcile,
             refund_payment: Arc::new(refund_payment),
             review: Arc::new(review),
+            sweep: Arc::new(sweep),
             catch_up,
             relay: Some(RelayOutbox::new(store.outbox, publisher, relay_policy(format!("relay-{number}")))),
         }

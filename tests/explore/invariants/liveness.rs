@@ -29,7 +29,13 @@ pub(crate) fn is_at_rest(facts: &Facts, watch: &Watch, world: &World) -> bool {
     let requested = world.scenario.refunds.is_empty() || watch.refunds_requested || !is_paid;
     let gate = world.keeper.as_ref().is_none_or(|keeper| keeper.valve().borrow().is_none());
     let keeps_open = gate && at_once(world.store.gates.gate("simulated")).is_ok_and(|gate| gate.closed.is_none());
-    all_read && has_ended && refunds_ended && requested && keeps_open && facts.stored.unpublished.is_empty()
+    world.is_swept
+        && all_read
+        && has_ended
+        && refunds_ended
+        && requested
+        && keeps_open
+        && facts.stored.unpublished.is_empty()
 }
 
 fn is_reviewed(facts: &Facts, watch: &Watch) -> bool {

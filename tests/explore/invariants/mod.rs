@@ -41,13 +41,14 @@ pub(crate) enum Invariant {
     NothingPrivate,
     EverythingEnds,
     ReviewIsEarned,
+    FindingIsEarned,
     OutboxDrains,
     OneVisibleOutcome,
     NoLoop,
 }
 
 impl Invariant {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::OneSuccess,
         Self::MoneyBounded,
         Self::PaidIsCharged,
@@ -75,6 +76,7 @@ impl Invariant {
         Self::NothingPrivate,
         Self::EverythingEnds,
         Self::ReviewIsEarned,
+        Self::FindingIsEarned,
         Self::OutboxDrains,
         Self::OneVisibleOutcome,
         Self::NoLoop,
@@ -110,6 +112,7 @@ impl Invariant {
             Self::NothingPrivate => "no e-mail address or secret is in an outcome, the journal or a log",
             Self::EverythingEnds => "once nothing goes wrong any more, every order and refund comes to its end",
             Self::ReviewIsEarned => "a person is asked only where something contradicts our records",
+            Self::FindingIsEarned => "nothing is found to be wrong where nothing is",
             Self::OutboxDrains => "once nothing goes wrong any more, every outcome is published",
             Self::OneVisibleOutcome => "a settled order has exactly one visible outcome",
             Self::NoLoop => "no case goes on and on",

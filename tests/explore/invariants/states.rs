@@ -24,7 +24,7 @@ const PAYMENT_MOVES: &[(&str, &[&str])] = &[
 
 const REFUND_MOVES: &[(&str, &[&str])] = &[
     ("", &["REQUESTED"]),
-    ("REQUESTED", &["SENDING", "PENDING", "SUCCEEDED", "FAILED"]),
+    ("REQUESTED", &["REQUESTED", "SENDING", "PENDING", "SUCCEEDED", "FAILED"]),
     ("SENDING", &["SENDING", "PENDING", "SUCCEEDED", "FAILED"]),
     ("PENDING", &["PENDING", "SUCCEEDED", "FAILED"]),
     ("SUCCEEDED", &["SUCCEEDED", "FAILED"]),
@@ -36,6 +36,9 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     moves(watch, facts)?;
     ends(watch, facts)?;
     references(watch, facts)?;
+    // A restored database has forgotten orders that were charged, until their records are read again.
+    let is_earned = facts.stored.findings.is_empty() || watch.contradicted || watch.was_restored;
+    check(Invariant::FindingIsEarned, is_earned, || format!("{:?}", facts.stored.findings))?;
     for (record, standing) in facts.records.iter().enumerate() {
         let is_lost = *standing == Standing::Done && facts.stored.order.is_none();
         check(Invariant::ReadBeforeDone, !is_lost, || format!("record {record} is done, and no order is stored"))?;

@@ -13,8 +13,8 @@ use order_payments::domain::payment::{Armament, Armed, ChargeFlow, Payment, Paym
 use order_payments::domain::refund::{Refund, RefundState, Sending};
 use order_payments::domain::request::{PaymentRequest, ProviderToken};
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
 use crate::explore::mutants::Mutant;

@@ -13,8 +13,8 @@ use order_payments::domain::refund::Refund;
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::clock::Clock;
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
 use crate::explore::calls::Call;
@@ -116,7 +116,8 @@ impl PaymentGateway for SteppedGateway {
     }
 
     async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
-        self.pass(Call::Charges, 0, String::new, self.gateway.refunds(window, after)).await
+        let effect = self.gateway.refunds(window, after);
+        self.pass(Call::Refunds, 0, String::new, effect).await
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {

@@ -8,8 +8,8 @@ use order_payments::domain::payment::{Armed, ChargeFlow, Payment};
 use order_payments::domain::refund::{Refund, RefundState};
 use order_payments::domain::request::ProviderToken;
 use order_payments::ports::payment_gateway::{
-    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding, Sighting,
-    Window,
+    Cancellation, Capabilities, Charge, GatewayError, ListedPage, PaymentGateway, Preparation, RefundPage, Refunding,
+    Sighting, Window,
 };
 
 use crate::explore::calls::Call;
@@ -130,7 +130,9 @@ impl PaymentGateway for Truth {
     }
 
     async fn refunds(&self, window: Window, after: Option<&ProviderToken>) -> Result<RefundPage, GatewayError> {
-        self.gateway.refunds(window, after).await
+        let answer = self.gateway.refunds(window, after).await;
+        self.told(Call::Refunds, &answer, |_| Class::Fine);
+        answer
     }
 
     async fn probe(&self) -> Result<(), GatewayError> {
