@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::adapters::system::SystemClock;
 use crate::app::{self, Adapters, UseCases, gateway_name};
@@ -58,13 +59,17 @@ pub(crate) async fn pass_gate(store: &Store, use_cases: &UseCases, settings: &Se
 ///
 /// # Errors
 /// Where the gate is closed, or the outcome topic cannot be read.
-pub(crate) async fn may_decide(store: &Store, use_cases: &UseCases, settings: &Settings) -> anyhow::Result<DropGuard> {
+pub(crate) async fn may_decide(
+    store: &Store,
+    use_cases: &UseCases,
+    settings: &Settings,
+) -> anyhow::Result<JoinSet<()>> {
     pass_gate(store, use_cases, settings).await?;
     app::catch_up(settings, store).await.context("the outcome topic could not be read, so nothing was done")?;
-    let (gatekeeper, stop) = (Arc::clone(&use_cases.gatekeeper), CancellationToken::new());
-    let keeper = stop.clone();
-    tokio::spawn(async move { gatekeeper.run(keeper).await });
-    Ok(stop.drop_guard())
+    let gatekeeper = Arc::clone(&use_cases.gatekeeper);
+    let mut keeping = JoinSet::new();
+    keeping.spawn(async move { gatekeeper.run(CancellationToken::new()).await });
+    Ok(keeping)
 }
 
 /// Goes on where the gate is open, without probing or changing anything.
