@@ -19,7 +19,7 @@ pub(crate) const TOTAL_CENTS: u64 = 1_234;
 const USUAL: &[Duration] = &[
     Duration::from_secs(6),
     Duration::from_secs(30),
-    Duration::from_secs(120),
+    Duration::from_mins(2),
     Duration::from_secs(700),
     Duration::from_secs(2_000),
     Duration::from_secs(8_000),

@@ -22,6 +22,7 @@ use crate::explore::world::World;
 const MAX_REVIEWS: u32 = 2;
 
 /// The memory of one case.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a case")]
 pub(crate) struct Watch {
     pub(crate) flow: ChargeFlow,
     /// What the order costs, as it is stored or will be.

@@ -3,6 +3,7 @@
 use order_payments::adapters::simulator::intent::Status;
 use order_payments::domain::order::OrderStatus;
 use order_payments::domain::payment::ChargeFlow;
+use order_payments::domain::request::ProviderToken;
 
 use crate::explore::calls::Call;
 use crate::explore::events::{Class, Event, Request};
@@ -70,7 +71,7 @@ fn renewed(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     if after.attempt <= before.attempt {
         return Ok(());
     }
-    let own = after.reference().map(|reference| reference.as_str());
+    let own = after.reference().map(ProviderToken::as_str);
     let open = facts.provider.charged.intents.iter().find(|intent| {
         let was_chargeable = intent.confirmations > 0 || watch.knows(&intent.id);
         was_chargeable && intent.status != Status::Canceled && Some(intent.id.as_str()) != own

@@ -109,11 +109,12 @@ impl Mutant {
     pub(crate) const fn shows_in(self) -> &'static [&'static str] {
         match self {
             Self::NewKeyPerRetry | Self::ErrorRetriedUnderFreshKey => &["approved/one-step", "mute/one-step"],
-            Self::KeysOfTheFirstAttempt | Self::RenewedWithoutCancel => &["lost-charges/two-step"],
+            Self::KeysOfTheFirstAttempt | Self::RenewedWithoutCancel | Self::UnconfirmedIsDeclined => {
+                &["lost-charges/two-step"]
+            }
             Self::FailedWithoutFence | Self::BeginsAnew => &["declined/two-step"],
             Self::EmptyHistory => &["restored/two-step", "restored-lost/two-step"],
             Self::NotFoundIsFailed => &["lost-charges/one-step", "down/one-step"],
-            Self::UnconfirmedIsDeclined => &["lost-charges/two-step"],
             Self::OldKeys => &["down-for-a-day/two-step"],
             Self::ToldIsForgotten => &["restored-good/two-step"],
             Self::ReplacesAnything => &["pending/two-step"],
