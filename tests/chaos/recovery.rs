@@ -126,7 +126,7 @@ mod tests {
     fn a_partition_is_silent_only_while_work_waits() {
         let start = Instant::now();
         let passages = [passage(start, 0, 0, 1), passage(start, 0, 10, 12), passage(start, 0, 11, 17)];
-        let silences = silences(&passages, |passage| passage.request_partition, start + Duration::from_secs(60));
+        let silences = silences(&passages, |passage| passage.request_partition, start + Duration::from_mins(1));
         let lengths: Vec<_> = silences[&0].iter().map(|silence| silence.length().as_secs()).collect();
         assert_eq!(lengths, [1, 2, 5]);
     }
