@@ -1,11 +1,12 @@
 # The commands of a checkout. `make` lists them.
 
 CARGO ?= cargo
+EXPLORE_TEST = explore::no_lawful_fault_breaks_a_promise_and_every_planted_error_is_found
 CHAOS_TEST = chaos::no_order_is_lost_doubled_or_told_twice_whatever_fails
 CHAOS_ACCOUNT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/chaos.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint deps
+.PHONY: help demo test explore chaos lint deps
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -16,6 +17,10 @@ demo: deps ## Build and run the demo; ARGS="--orders 100 --seed 7" is passed on
 
 test: deps ## Run every test, against a real Kafka and PostgreSQL that it starts and stops
 	tests/services.sh with $(CARGO) test --locked $(ARGS)
+
+explore: deps ## Play every fault at every step of a payment, and every pair; SEED=7 for other triples, CASE='...' for one case
+	ORDER_PAYMENTS_EXPLORE='$(or $(CASE),full$(addprefix :,$(SEED)))' \
+	  $(CARGO) test --locked --test suite -- --exact --nocapture $(EXPLORE_TEST)
 
 chaos: deps ## Kill, cut and restart everything over 20,000 orders; SEED=7 for another plan; ends in an account
 	@rm -f $(CHAOS_ACCOUNT)
