@@ -138,6 +138,9 @@ impl ProcessPayment {
             );
             return Ok(());
         };
+        if self.is_paid_by(stored, reference).await? {
+            return Ok(());
+        }
         let (kind, detail) = if is_paid(stored) {
             let detail = "charged although it was paid by another charge; compare both, and refund one of them";
             (FindingKind::ChargedTwice, detail)
@@ -146,6 +149,13 @@ impl ProcessPayment {
             (FindingKind::ChargedNotPaid, "charged after it had failed; the charge is being refunded")
         };
         self.report(&self.finding(kind, stored, reference, detail)).await
+    }
+
+    /// Whether this very charge pays the order: an attempt that knows no name finds what a later one has made.
+    async fn is_paid_by(&self, stored: &Order, reference: &ProviderToken) -> Result<bool, ProcessError> {
+        let found = self.store.orders.find(stored.id()).await.map_err(|error| storing(stored.id(), error))?;
+        let payment = found.filter(|found| is_paid(&found.order)).and_then(|found| found.payment);
+        Ok(payment.is_some_and(|payment| payment.reference() == Some(reference)))
     }
 
     pub(super) fn finding(&self, kind: FindingKind, order: &Order, reference: &ProviderToken, detail: &str) -> Finding {
