@@ -18,7 +18,7 @@ demo: deps ## Build and run the demo; ARGS="--orders 100 --seed 7" is passed on
 test: deps ## Run every test, against a real Kafka and PostgreSQL that it starts and stops
 	tests/services.sh with $(CARGO) test --locked $(ARGS)
 
-explore: deps ## Play every fault at every step of a payment, and every pair; SEED=7 for other triples, CASE='...' for one case
+explore: deps ## Play every fault at every step of a payment, and every pair; SEED=7 for other triples, CASE=... for one case
 	ORDER_PAYMENTS_EXPLORE='$(or $(CASE),full$(addprefix :,$(SEED)))' \
 	  $(CARGO) test --locked --test suite -- --exact --nocapture $(EXPLORE_TEST)
 
