@@ -142,7 +142,14 @@ impl fmt::Display for Account {
             Some(after) => format!("{:.1} s after the last fault", after.as_secs_f64()),
             None => format!("NOT within {} s after the last fault", form.settle_within.as_secs()),
         };
-        writeln!(formatter, "chaos: {} form, seed {}, {:.0} s", form.name, form.seed, self.took.as_secs_f64())?;
+        writeln!(
+            formatter,
+            "chaos: {} form, seed {}, {}, {:.0} s",
+            form.name,
+            form.seed,
+            form.charge_flow,
+            self.took.as_secs_f64()
+        )?;
         writeln!(formatter, "  did        {killed} kills (-9), {paused} pauses, {left} leaves and joins")?;
         writeln!(
             formatter,

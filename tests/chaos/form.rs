@@ -54,6 +54,8 @@ pub(crate) struct Form {
     /// How long everything may take to be settled and told once nothing goes wrong any more: the bound
     /// of liveness. A payment without an answer rests for a quarter of its age.
     pub(crate) settle_within: Duration,
+    /// How orders are charged: in one step where the seed is even.
+    pub(crate) charge_flow: &'static str,
     /// Where the account is written as well.
     pub(crate) account_file: Option<PathBuf>,
 }
@@ -74,6 +76,7 @@ impl Form {
             longest_fault: Duration::from_millis(1_500),
             session_timeout: Some(Duration::from_secs(6)),
             settle_within: Duration::from_mins(3),
+            charge_flow: "two-step",
             account_file: None,
         }
     }
@@ -107,6 +110,9 @@ impl Form {
         };
         if let Some(seed) = read("_SEED").filter(|seed| !seed.is_empty()) {
             form.seed = seed.parse().expect("ORDER_PAYMENTS_CHAOS_SEED is a number");
+        }
+        if form.seed.is_multiple_of(2) {
+            form.charge_flow = "one-step";
         }
         form.account_file = read("_ACCOUNT").map(PathBuf::from);
         form

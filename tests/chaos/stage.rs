@@ -155,7 +155,7 @@ fn setup(form: &Form, topics: Topics, database: Database, gateway_url: String) -
     if let Some(session_timeout) = form.session_timeout {
         further.push(("KAFKA__SESSION_TIMEOUT_MS", session_timeout.as_millis().to_string()));
     }
-    Setup { topics, database, gateway_url, group: unique("group"), charge_flow: "two-step", further }
+    Setup { topics, database, gateway_url, group: unique("group"), charge_flow: form.charge_flow, further }
 }
 
 /// The setup of an instance that reaches its servers over these ways.
