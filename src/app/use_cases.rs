@@ -93,8 +93,8 @@ impl UseCases {
         let Self { gatekeeper, reconcile, refund_payment, sweep, process_payment, .. } = self.clone();
         let (interval, batch_size) = (settings.interval, settings.batch_size);
         let (sweep_interval, window) = (settings.sweep_interval, settings.sweep_window);
-        let stop = end.clone();
-        tasks.spawn(async move { gatekeeper.run(stop).await });
+        let (stop, keeper) = (end.clone(), Arc::clone(&gatekeeper));
+        tasks.spawn(async move { keeper.run(stop).await });
         let stop = end.clone();
         tasks.spawn(async move { refund_payment.run(stop, interval, batch_size).await });
         let (stop, clock) = (end.clone(), Arc::clone(clock));
@@ -113,7 +113,8 @@ impl UseCases {
                     process_payment.forget_history().await;
                 }
             };
-            tokio::join!(reconcile.run(stop.clone(), interval, batch_size), sweeping);
+            let is_open = || gatekeeper.admits().is_ok();
+            tokio::join!(reconcile.run(stop.clone(), interval, batch_size, is_open), sweeping);
         });
     }
 }

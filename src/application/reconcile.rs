@@ -67,9 +67,19 @@ impl Reconcile {
         Ok(Reconciled { looked_at, settled })
     }
 
-    /// Looks at what is due every `interval`, until `stop`.
-    pub async fn run(&self, stop: CancellationToken, interval: Duration, limit: usize) {
+    /// Looks at what is due every `interval`, until `stop`, while `is_open` says that the gateway may be asked:
+    /// what is claimed and cannot be asked about would rest for nothing.
+    pub async fn run(
+        &self,
+        stop: CancellationToken,
+        interval: Duration,
+        limit: usize,
+        is_open: impl Fn() -> bool + Send,
+    ) {
         while timeout(interval, stop.cancelled()).await.is_err() {
+            if !is_open() {
+                continue;
+            }
             // What a stop cuts off is due again: every step can be repeated.
             let Some(reconciled) = stop.run_until_cancelled(self.run_once(limit)).await else { return };
             if let Err(error) = reconciled {

@@ -147,7 +147,9 @@ impl Sweep {
             }
             (ListedStanding::Succeeded(taken), Some(stored)) => {
                 let total = stored.order.total_amount();
-                if *taken != Some(total) {
+                let is_named = stored.payment.as_ref().and_then(Payment::reference) == Some(&charge.reference);
+                let is_second = stored.order.status() == OrderStatus::Paid && !is_named;
+                if *taken != Some(total) && !is_second {
                     let detail = format!("took another amount than the order's {total}");
                     self.find(FindingKind::AmountDiffers, charge, &detail, effect, swept).await?;
                     return Ok(false);
@@ -167,7 +169,7 @@ impl Sweep {
         Ok(false)
     }
 
-    /// Compares a charge that took the order's amount with how the order stands here.
+    /// Compares a charge that took the order's amount, or is one too many, with how the order stands here.
     async fn compare_success(
         &self,
         charge: &ListedCharge,

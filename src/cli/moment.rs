@@ -21,7 +21,7 @@ impl Since {
     /// Where it lies in the future: there is nothing since then.
     pub(crate) fn before(self, now: Timestamp) -> anyhow::Result<Timestamp> {
         match self {
-            Self::Ago(period) => Ok(now.minus(period)),
+            Self::Ago(period) => Ok(now.minus(period).max(Timestamp::EPOCH)),
             Self::At(moment) if moment <= now => Ok(moment),
             Self::At(_) => anyhow::bail!("--since lies in the future: nothing has happened since then"),
         }

@@ -47,6 +47,9 @@ pub(crate) const MAX_REFUSALS: usize = 3;
 pub(crate) const MAX_UNRESOLVED: u64 = 4;
 pub(crate) const FLOWS: [ChargeFlow; 2] = [ChargeFlow::TwoStep, ChargeFlow::OneStep];
 
+/// What a request says that makes an object and charges it at once.
+const CHARGED: &str = "&confirm=true&off_session=true&error_on_requires_action=true";
+
 /// A step of the repository that a process may not survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -265,22 +268,27 @@ impl Stage {
 
     /// Someone charges the order behind our back, with keys of their own; the name of that charge.
     pub(crate) fn charged_elsewhere(&self, attempt: Attempt) -> ProviderToken {
-        self.charged_elsewhere_by(attempt, "elsewhere")
+        self.charged_elsewhere_for(attempt, 1250)
+    }
+
+    /// The same for so many cents.
+    pub(crate) fn charged_elsewhere_for(&self, attempt: Attempt, cents: u32) -> ProviderToken {
+        self.made_elsewhere(attempt, cents, CHARGED, "elsewhere")
     }
 
     /// The same under that key.
     pub(crate) fn charged_elsewhere_by(&self, attempt: Attempt, key: &str) -> ProviderToken {
-        self.made_elsewhere(attempt, "&confirm=true&off_session=true&error_on_requires_action=true", key)
+        self.made_elsewhere(attempt, 1250, CHARGED, key)
     }
 
     /// Someone makes an object for the order behind our back, and leaves it at that; its name.
     pub(crate) fn prepared_elsewhere(&self, attempt: Attempt) -> ProviderToken {
-        self.made_elsewhere(attempt, "", "elsewhere")
+        self.made_elsewhere(attempt, 1250, "", "elsewhere")
     }
 
-    fn made_elsewhere(&self, attempt: Attempt, and: &str, key: &str) -> ProviderToken {
+    fn made_elsewhere(&self, attempt: Attempt, cents: u32, and: &str, key: &str) -> ProviderToken {
         let body = format!(
-            "amount=1250&currency=eur&payment_method=pm_card_visa\
+            "amount={cents}&currency=eur&payment_method=pm_card_visa\
              &metadata[order_id]=ord_1&metadata[attempt]={}{and}",
             attempt.number()
         );

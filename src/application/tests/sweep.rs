@@ -146,3 +146,12 @@ async fn who_decides_on_two_charges_is_told_the_names_of_both() {
     }
     assert_eq!(found.kind, FindingKind::ChargedTwice);
 }
+
+#[tokio::test]
+async fn a_second_charge_of_another_amount_is_one_too_many_and_no_difference() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.service.handle(&request()).await.expect("nothing fails");
+    stage.charged_elsewhere_for(Attempt::FIRST, 999);
+    swept(&stage, Effect::Repair).await;
+    assert_eq!(stored_kinds(&stage).await, [FindingKind::ChargedTwice]);
+}
