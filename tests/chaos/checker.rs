@@ -18,6 +18,8 @@ pub(crate) struct Evidence {
     pub(crate) stored: BTreeMap<String, Stored>,
     /// Outcomes that the database holds as not published.
     pub(crate) unpublished: i64,
+    /// What the service itself has found to contradict itself. Nothing that is planted here does.
+    pub(crate) open_findings: Vec<String>,
     pub(crate) ledger: Ledger,
     pub(crate) dead_letters: usize,
 }
@@ -105,6 +107,8 @@ pub(crate) fn judge(evidence: &Evidence) -> Findings {
     for stranger in seen.into_iter().filter(|id| !evidence.requested.contains_key(*id)) {
         findings.mismatches.push(format!("{stranger:?} was never asked for"));
     }
+    let alarms = evidence.open_findings.iter().map(|finding| format!("the service found {finding}"));
+    findings.mismatches.extend(alarms);
     let keys = evidence.ledger.keys.iter().filter(|(_, entry)| entry.bodies.len() > 1);
     findings.two_bodies.extend(keys.map(|(key, _)| key.clone()));
     if evidence.ledger.totals.without_key > 0 {

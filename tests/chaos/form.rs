@@ -5,24 +5,8 @@ use std::time::Duration;
 
 use order_payments::adapters::simulator::faults::Fault;
 
-/// What goes wrong at the gateway, by share, one or two kinds at a time.
-///
-/// An answer that is kept under its key (`ErrorBeforeSticky`, `ErrorAfterSticky`) needs a second attempt
-/// under a new key.
-pub(crate) const GATEWAY_FAULTS: [Fault; 12] = [
-    Fault::ErrorBefore,
-    Fault::ErrorAfter,
-    Fault::RateLimited,
-    Fault::Unauthorized,
-    Fault::Conflict,
-    Fault::Timeout,
-    Fault::CutBefore,
-    Fault::CutAfter,
-    Fault::Late,
-    Fault::Garbage,
-    Fault::Slow,
-    Fault::Decline,
-];
+/// What goes wrong at the gateway, by share, two kinds at a time.
+pub(crate) const GATEWAY_FAULTS: [Fault; 14] = Fault::ALL;
 
 /// Instances of the service.
 pub(crate) const INSTANCES: usize = 3;
@@ -54,6 +38,11 @@ pub(crate) struct Form {
     /// How long everything may take to be settled and told once nothing goes wrong any more: the bound
     /// of liveness. A payment without an answer rests for a quarter of its age.
     pub(crate) settle_within: Duration,
+    /// After how long an unknown outcome is given up for another attempt: longer than a request of these
+    /// networks may take to arrive.
+    pub(crate) abandon_after: Duration,
+    /// How often the gateway's list is compared with the orders.
+    pub(crate) sweep_interval: Duration,
     /// How orders are charged: in one step where the seed is even.
     pub(crate) charge_flow: &'static str,
     /// Where the account is written as well.
@@ -76,6 +65,8 @@ impl Form {
             longest_fault: Duration::from_millis(1_500),
             session_timeout: Some(Duration::from_secs(6)),
             settle_within: Duration::from_mins(3),
+            abandon_after: Duration::from_secs(8),
+            sweep_interval: Duration::from_secs(5),
             charge_flow: "two-step",
             account_file: None,
         }
@@ -95,6 +86,8 @@ impl Form {
             longest_fault: Duration::from_secs(8),
             session_timeout: None,
             settle_within: Duration::from_mins(8),
+            abandon_after: Duration::from_secs(15),
+            sweep_interval: Duration::from_secs(15),
             ..Self::short()
         }
     }

@@ -83,12 +83,13 @@ impl Plan {
 }
 
 impl Act {
-    /// Whether all instances are without a server as long as it goes on.
+    /// Whether all instances are without a server as long as it goes on, or refused by it.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Restart { .. } => true,
             Self::Network { instances, mode, .. } => instances.len() == INSTANCES && !matches!(mode, Mode::Slow(_)),
-            Self::Kill { .. } | Self::Pause { .. } | Self::Leave { .. } | Self::Gateway { .. } => false,
+            Self::Gateway { shares, .. } => shares.iter().any(|(fault, _)| *fault == Fault::Unauthorized),
+            Self::Kill { .. } | Self::Pause { .. } | Self::Leave { .. } => false,
         }
     }
 

@@ -95,6 +95,10 @@ async fn gather(form: &Form, setup: &Setup, provider: &Provider) -> Evidence {
     let mut connection = PgConnection::connect(&database.url).await.expect("PostgreSQL answers");
     let rows = sqlx::query(STORED).fetch_all(&mut connection).await.expect("the tables are there");
     let stored = rows.iter().map(|row| (row.get(0), Stored { status: row.get(1), is_under_review: row.get(2) }));
+    let open_findings = sqlx::query_scalar(
+        "SELECT kind || ' of ' || order_id || ': ' || detail FROM findings WHERE resolved_at IS NULL ORDER BY found_at",
+    );
+    let open_findings = open_findings.fetch_all(&mut connection).await.expect("the tables are there");
     let unpublished = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL");
     let unpublished = unpublished.fetch_one(&mut connection).await.expect("the tables are there");
     Evidence {
@@ -102,6 +106,7 @@ async fn gather(form: &Form, setup: &Setup, provider: &Provider) -> Evidence {
         outcomes: topics.read(&topics.outcomes).iter().map(outcome).collect(),
         stored: stored.collect(),
         unpublished,
+        open_findings,
         ledger: provider.ledger(),
         dead_letters: topics.read(&topics.dead_letters).len(),
     }

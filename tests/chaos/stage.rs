@@ -151,6 +151,9 @@ fn setup(form: &Form, topics: Topics, database: Database, gateway_url: String) -
         ("GATEWAY__STRIPE__CONNECT_TIMEOUT_MS", "2000".to_owned()),
         ("RECONCILE__INTERVAL_MS", "500".to_owned()),
         ("RECONCILE__FIRST_LOOK_MS", "1000".to_owned()),
+        ("RECONCILE__ABANDON_AFTER_MS", form.abandon_after.as_millis().to_string()),
+        ("RECONCILE__SWEEP_INTERVAL_MS", form.sweep_interval.as_millis().to_string()),
+        ("GATEWAY__GATE__PROBE_INTERVAL_MS", "1000".to_owned()),
     ];
     if let Some(session_timeout) = form.session_timeout {
         further.push(("KAFKA__SESSION_TIMEOUT_MS", session_timeout.as_millis().to_string()));

@@ -127,6 +127,7 @@ fn a_failure_without_a_decline_or_with_a_charge_to_come_is_found() {
 #[test]
 fn what_belongs_to_no_order_is_found() {
     assert_eq!(found(|evidence| evidence.dead_letters = 1), ["1 dead letters"]);
+    assert_eq!(found(|evidence| evidence.open_findings.push("two charges".to_owned())), ["mismatch"]);
     assert_eq!(found(|evidence| evidence.unpublished = 2), ["2 outcomes are not published"]);
     let key = |bodies: &[&str]| KeyEntry {
         path: String::new(),
