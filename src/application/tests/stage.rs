@@ -47,7 +47,6 @@ pub(crate) const MAX_REFUSALS: usize = 3;
 pub(crate) const MAX_UNRESOLVED: u64 = 4;
 pub(crate) const FLOWS: [ChargeFlow; 2] = [ChargeFlow::TwoStep, ChargeFlow::OneStep];
 
-/// What a request says that makes an object and charges it at once.
 const CHARGED: &str = "&confirm=true&off_session=true&error_on_requires_action=true";
 
 /// A step of the repository that a process may not survive.
@@ -271,12 +270,10 @@ impl Stage {
         self.charged_elsewhere_for(attempt, 1250)
     }
 
-    /// The same for so many cents.
     pub(crate) fn charged_elsewhere_for(&self, attempt: Attempt, cents: u32) -> ProviderToken {
         self.made_elsewhere(attempt, cents, CHARGED, "elsewhere")
     }
 
-    /// The same under that key.
     pub(crate) fn charged_elsewhere_by(&self, attempt: Attempt, key: &str) -> ProviderToken {
         self.made_elsewhere(attempt, 1250, CHARGED, key)
     }
@@ -345,7 +342,6 @@ impl Stage {
         }
     }
 
-    /// The order is PAID, by one charge.
     pub(crate) async fn assert_paid(&self, id: &str) {
         let stored = self.orders.find(&id.parse().expect("an id")).await.expect("memory answers");
         assert_eq!(stored.expect("it is stored").order.status(), OrderStatus::Paid);
