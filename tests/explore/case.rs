@@ -73,6 +73,8 @@ pub(crate) struct Step {
     pub(crate) call: Call,
     /// Whether another task could have gone first.
     pub(crate) can_switch: bool,
+    /// Whose it is.
+    pub(crate) task: u32,
     /// Whether it found nothing to do.
     pub(crate) is_idle: bool,
 }
@@ -158,7 +160,7 @@ impl Run<'_> {
                 // What is planned for a step that never came is done at the end.
                 match self.plan.restoration_after(self.steps.len()) {
                     Some((step, later)) => {
-                        self.steps.push(Step { call: Call::Resign, can_switch: false, is_idle: true });
+                        self.steps.push(Step { call: Call::Resign, task: 0, can_switch: false, is_idle: true });
                         self.restore(step, if later { DAYS_LATER } else { RESTORING })?;
                         pause = 0;
                         continue;
@@ -237,8 +239,8 @@ impl Run<'_> {
                 self.go_on(&mut tasks, current, None)?;
                 continue;
             }
-            let (can_switch, is_idle) = (tasks.len() > 1, false);
-            self.steps.push(Step { call, can_switch, is_idle });
+            let (task, can_switch) = (tasks[current].id, tasks.len() > 1);
+            self.steps.push(Step { call, task, can_switch, is_idle: false });
             let number = u32::try_from(self.steps.len()).expect("few steps");
             if number > MAX_STEPS {
                 return Err(liveness::endless(call.name()).into());
