@@ -18,8 +18,8 @@ test: deps ## Run every test, against a real Kafka and PostgreSQL that it starts
 	tests/services.sh with $(CARGO) test --locked $(ARGS)
 
 # Our own crate alone is optimised: what it stands on is built once, as for the tests.
-explore: deps ## Let every port call fail in every way, and every pair of calls; SEED=7 for other triples, CASE='…' for one case
-	ORDER_PAYMENTS_EXPLORE='$(or $(CASE),full:$(or $(SEED),1))' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
+explore: deps ## Play every fault at every step of a payment, and every pair; SEED=7 for other triples, CASE='...' for one case
+	ORDER_PAYMENTS_EXPLORE='$(or $(CASE),full$(addprefix :,$(SEED)))' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
 	  $(CARGO) test --locked --test explorer -- --nocapture
 
 chaos: deps ## Kill, cut and restart everything over 20,000 orders; SEED=7 for another plan; ends in an account

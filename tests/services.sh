@@ -161,6 +161,7 @@ try_postgres() {
     -c unix_socket_directories= -c max_connections=300 -c fsync=on -c synchronous_commit=on \
     >>"$state/postgres.log" 2>&1 </dev/null &
   launcher=$!
+  disown "$launcher"
   for ((tick = 0; tick < POSTGRES_START_SECONDS * 10; tick++)); do
     # Its own file names the server's process, which is not the launcher's where runuser is between.
     # One that was killed has left its file behind.
@@ -271,6 +272,7 @@ launch_kafka() {
   echo "$1" >"$state/kafka.port"
   exec_kafka kafka.Kafka "$state/kafka.properties" >>"$state/kafka.log" 2>&1 </dev/null &
   pid=$!
+  disown "$pid" # So that bash does not report it when it is killed.
   remember kafka "$pid"
   for ((tick = 0; tick < KAFKA_START_SECONDS * 10; tick++)); do
     # A broker opens its port as the last step of its start.

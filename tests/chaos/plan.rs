@@ -219,7 +219,7 @@ impl Maker<'_> {
         let rounds = GATEWAY_FAULTS.len().div_ceil(2);
         let round = u32::try_from(rounds).expect("few");
         let longest = self.form.longest_fault;
-        let turns = (lasts.saturating_sub(HEAD_START).as_secs() / (2 * longest.as_secs())).max(u64::from(round));
+        let turns = (lasts.saturating_sub(HEAD_START).as_secs() / (2 * longest.as_secs().max(1))).max(u64::from(round));
         let pace = lasts.saturating_sub(HEAD_START) / u32::try_from(turns).expect("few");
         let pairs = faults.chunks(2).cycle().zip(0..turns);
         pairs

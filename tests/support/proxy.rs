@@ -168,10 +168,10 @@ impl Way {
         loop {
             let read = tokio::select! {
                 changed = self.modes.changed() => {
-                    if changed.is_ok() && self.note_latest() {
-                        continue;
+                    if changed.is_err() || !self.note_latest() {
+                        return End::Cut;
                     }
-                    return End::Cut;
+                    continue;
                 }
                 read = from.read(&mut buffer) => read,
             };
@@ -201,7 +201,8 @@ impl Way {
                     is_due = true;
                     timeout(late, self.modes.changed()).await.is_ok()
                 }
-                Mode::Stall => self.modes.changed().await.map_or(true, |()| true),
+                Mode::Stall if self.modes.changed().await.is_err() => return Some(End::Cut), // The proxy is gone.
+                Mode::Stall => true,
                 _ => break,
             };
             if changed && !self.note_latest() {

@@ -24,17 +24,25 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What our clients have that librdkafka's do not by default, unless `[kafka.client]` says otherwise.
 ///
-/// A connection that a network has forgotten is silent and never closed. A member whose fetches go there
-/// keeps its partitions, by heartbeats on another connection, and reads nothing until a request times
-/// out: after a minute by default (measured: 60.6 s), now after less than the group waits for a dead member.
+/// A connection that a network has forgotten is silent and never closed, and is given up when a request
+/// on it times out: after a minute by default.
 const DEFAULTS: [(&str, &str); 5] = [
     ("client.id", "order-payments"),
-    ("socket.timeout.ms", "8000"),
+    (SOCKET_TIMEOUT, "8000"),
     ("socket.connection.setup.timeout.ms", "8000"),
     ("api.version.request.timeout.ms", "4000"),
     // A broker that comes back is met again within a second, not ten.
     ("reconnect.backoff.max.ms", "1000"),
 ];
+
+const SOCKET_TIMEOUT: &str = "socket.timeout.ms";
+
+/// How much longer than the session a member's requests may take. While the group waits for a dead member,
+/// commits queue behind the request to join; a shorter limit would tear that connection in each rebalance.
+const BEYOND_SESSION: Duration = Duration::from_secs(1);
+
+/// librdkafka's own limit, which a long session does not raise.
+const LONGEST_SOCKET_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How often the consumer's lag is renewed.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
@@ -68,6 +76,12 @@ impl Config {
     pub(crate) fn consumer_config(&self) -> Result<ClientConfig, SetupError> {
         let mut config = self.reader_config()?;
         let heartbeat = (self.session_timeout / 3).min(Duration::from_secs(3));
+        if !self.client.contains_key(SOCKET_TIMEOUT) {
+            // A member whose fetches go to a silent connection keeps its partitions, by heartbeats on
+            // another one, and reads nothing until then (measured: 60.6 s by default).
+            let timeout = (self.session_timeout + BEYOND_SESSION).min(LONGEST_SOCKET_TIMEOUT);
+            config.set(SOCKET_TIMEOUT, millis(timeout));
+        }
         config
             .set("group.id", &self.group_id)
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -240,6 +254,21 @@ mod tests {
                 assert!(told.contains(name) && !told.contains(CANARY), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn a_members_requests_outlast_a_rebalance_and_no_minute() {
+        let mut config = Config::new("127.0.0.1:9");
+        let timeout = |config: &Config| {
+            let client = config.consumer_config().expect("settings");
+            client.get(SOCKET_TIMEOUT).map(str::to_owned).expect("set")
+        };
+        for (session_seconds, expected) in [(6, "7000"), (10, "11000"), (300, "60000")] {
+            config.session_timeout = Duration::from_secs(session_seconds);
+            assert_eq!(timeout(&config), expected);
+        }
+        config.client.insert(SOCKET_TIMEOUT.to_owned(), "30000".into());
+        assert_eq!(timeout(&config), "30000");
     }
 
     #[test]
