@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     pub(crate) flow: ChargeFlow,
     /// What the order costs, as it is stored or will be.
     pub(crate) total_cents: u64,
+    /// What was taken for it before, by others.
+    pub(crate) foreign_cents: u64,
     /// Whether a database was restored.
     pub(crate) was_restored: bool,
     /// Whether facts were claimed that contradict our records.
@@ -63,8 +65,9 @@ impl Watch {
         Self {
             flow: scenario.flow,
             total_cents: TOTAL_CENTS,
+            foreign_cents: scenario.foreign_cents.unwrap_or(0),
             was_restored: false,
-            contradicted: false,
+            contradicted: scenario.foreign_cents.is_some(),
             reason_seen: false,
             refunds_requested: false,
             refused_us: None,

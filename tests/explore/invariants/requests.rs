@@ -13,6 +13,7 @@ use crate::explore::watch::Watch;
 
 /// Holds what was sent and answered in this step against what was stored before it.
 pub(crate) fn look(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Result<(), Violation> {
+    confirmed(watch, facts)?;
     for (task, event) in events {
         match event {
             Event::Sent(request) => sent(watch, request)?,
@@ -25,7 +26,6 @@ pub(crate) fn look(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Res
             _ => {}
         }
     }
-    confirmed(watch, facts)?;
     renewed(watch, facts)?;
     unchanged(watch, facts, events)
 }
@@ -62,7 +62,7 @@ fn confirmed(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     let unknown =
         facts.provider.charged.intents.iter().filter(|intent| intent.confirmations > 0 && !watch.knows(&intent.id));
     let unknown: Vec<_> = unknown.map(|intent| &intent.id).collect();
-    let allowed = usize::from(watch.flow == ChargeFlow::OneStep);
+    let allowed = usize::from(watch.flow == ChargeFlow::OneStep || watch.foreign_cents > 0);
     check(Invariant::StoredBeforeConfirmed, unknown.len() <= allowed, || format!("confirmed: {unknown:?}"))
 }
 
