@@ -111,6 +111,7 @@ impl Watch {
             let cents = stored.order.total_amount().amount().mantissa();
             self.total_cents = u64::try_from(cents).expect("a total is positive");
         }
+        requests::settling(self, events)?;
         money::look(self, &facts)?;
         requests::look(self, &facts, events)?;
         states::look(self, &facts)?;

@@ -14,20 +14,27 @@ use crate::explore::watch::Watch;
 /// Holds what was sent and answered in this step against what was stored before it.
 pub(crate) fn look(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Result<(), Violation> {
     confirmed(watch, facts)?;
-    for (task, event) in events {
+    for (_, event) in events {
         match event {
             Event::Sent(request) => sent(watch, request)?,
             Event::Armed(attempt, reference) => armed(facts, *attempt, reference)?,
-            Event::Settling(OrderStatus::Failed) => {
-                let last = watch.last_answer(*task);
-                let says_nothing = last.is_some_and(Class::says_nothing);
-                check(Invariant::SilenceNeverFails, !says_nothing, || format!("to be FAILED after {last:?}"))?;
-            }
             _ => {}
         }
     }
     renewed(watch, facts)?;
     unchanged(watch, facts, events)
+}
+
+/// What is to fail has been answered for.
+pub(crate) fn settling(watch: &Watch, events: &[(u32, Event)]) -> Result<(), Violation> {
+    for (task, event) in events {
+        if matches!(event, Event::Settling(OrderStatus::Failed)) {
+            let last = watch.last_answer(*task);
+            let says_nothing = last.is_some_and(Class::says_nothing);
+            check(Invariant::SilenceNeverFails, !says_nothing, || format!("to be FAILED after {last:?}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The permission is in the journal as it was before this step.

@@ -58,10 +58,11 @@ pub(crate) enum Mutant {
     BytesMadeAnew,
     OutcomeWithEmail,
     NothingIsDue,
+    NeverPublished,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::NewKeyPerRetry,
         Self::KeysOfTheFirstAttempt,
         Self::TimeoutIsADecline,
@@ -98,6 +99,7 @@ impl Mutant {
         Self::BytesMadeAnew,
         Self::OutcomeWithEmail,
         Self::NothingIsDue,
+        Self::NeverPublished,
     ];
 
     /// Its name in a case's name.

@@ -103,6 +103,9 @@ impl EventPublisher for MutatedPublisher {
     }
 
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
+        if self.mutant == Mutant::NeverPublished {
+            return Err(PublishError::NotPublished { detail: "given up".to_owned() });
+        }
         if self.mutant == Mutant::UnfencedPublisher {
             self.publisher.take_over().await?;
         }
