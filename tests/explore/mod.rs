@@ -25,6 +25,7 @@ mod ports;
 mod records;
 mod report;
 mod rounds;
+mod run;
 mod runtime;
 mod scenario;
 mod sightings;
