@@ -147,9 +147,9 @@ impl Call {
     }
 
     fn lawful_answers(self, range: Range) -> Vec<Action> {
-        let mut actions = vec![Action::Answer(Fault::CutBefore), Action::Answer(Fault::Unauthorized)];
+        let mut actions = [Fault::CutBefore, Fault::RateLimited, Fault::Unauthorized].map(Action::Answer).to_vec();
         if range == Range::All {
-            let alike = [Fault::RateLimited, Fault::ErrorBefore, Fault::Conflict, Fault::Garbage, Fault::Timeout];
+            let alike = [Fault::ErrorBefore, Fault::Conflict, Fault::Garbage, Fault::Timeout];
             actions.extend(alike.map(Action::Answer));
             actions.extend([Action::Contradict, Action::Reject]);
         }
@@ -160,8 +160,6 @@ impl Call {
             actions.push(Action::Later);
             if range == Range::All {
                 actions.push(Action::Answer(Fault::ErrorAfter));
-            } else {
-                actions.push(Action::Answer(Fault::RateLimited));
             }
         }
         actions

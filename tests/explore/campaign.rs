@@ -139,7 +139,10 @@ pub(crate) fn after(case: &Case, steps: &[Step], range: Range) -> Vec<(u32, Acti
     let (scenario, last) = (&case.scenario, case.plan.last_step());
     let mut faults = Vec::new();
     for (number, step) in (1..).zip(steps).filter(|(number, step)| *number > last && !step.is_idle) {
-        faults.extend(step.call.lawful(range).into_iter().map(|action| (number, action)));
+        let lawful = step.call.lawful(range).into_iter();
+        let is_told_before = range == Range::Kinds && number > last + 1 && continues(&steps[number as usize - 2], step);
+        let new = lawful.filter(|action| !(is_told_before && action.is_before_the_call()));
+        faults.extend(new.map(|action| (number, action)));
         if step.can_switch {
             faults.push((number, Action::Switch));
         }
@@ -151,6 +154,12 @@ pub(crate) fn after(case: &Case, steps: &[Step], range: Range) -> Vec<(u32, Acti
     let end = u32::try_from(steps.len()).expect("few steps") + 1;
     faults.extend(restorations(case, steps, end));
     faults
+}
+
+/// Whether a process that ends or stands still before this step does so after the one before: nothing lies
+/// between them.
+fn continues(before: &Step, step: &Step) -> bool {
+    before.task == step.task && before.call.lawful(Range::Kinds).contains(&Action::NapAfter)
 }
 
 /// The moments that the database may be set back to; after another fault, a few of them.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use order_payments::application::process_payment::ProcessError;
 use order_payments::application::refund_payment::RefundError;
 
-use crate::explore::case::{DAYS_LATER, Halt, RESTORING, Run, Sleeper};
 use crate::explore::facts::Facts;
 use crate::explore::invariants::{Invariant, Violation, check};
 use crate::explore::logs;
@@ -14,6 +13,7 @@ use crate::explore::outsiders;
 use crate::explore::plan::Action;
 use crate::explore::records::{CANARY, Standing};
 use crate::explore::rounds::Group;
+use crate::explore::run::{DAYS_LATER, Halt, RESTORING, Run, Sleeper};
 use crate::explore::task::{Activity, Done, Task};
 
 /// How long a call takes.

@@ -1,6 +1,7 @@
 //! What somebody else does at the provider: a colleague at its dashboard, a customer with a link.
 
 use order_payments::adapters::simulator::ledger::IntentEntry;
+use order_payments::adapters::simulator::provider::Provider;
 use order_payments::adapters::simulator::request::Request;
 
 use crate::explore::plan::Action;
@@ -20,4 +21,12 @@ pub(crate) fn act(world: &World, watch: &Watch, action: Option<Action>) {
     };
     let path = format!("/v1/payment_intents/{}/{verb}", intent.id);
     world.provider.handle(&Request::post(&path, body, Some(&format!("outside:{verb}:{}", intent.id))));
+}
+
+/// Takes so much for the order of the case, as an earlier life of the service with other data would have.
+pub(crate) fn charge(provider: &Provider, cents: u64) {
+    let body = format!(
+        "amount={cents}&currency=eur&payment_method=pm_card_visa&confirm=true&metadata[order_id]=ord_1&metadata[attempt]=1"
+    );
+    provider.handle(&Request::post("/v1/payment_intents", &body, Some("outside:charge")));
 }

@@ -76,6 +76,11 @@ impl Action {
         matches!(self, Self::Contradict | Self::Reject)
     }
 
+    /// Whether a process ends or stands still before it calls.
+    pub(crate) const fn is_before_the_call(self) -> bool {
+        matches!(self, Self::CrashBefore | Self::NapBefore | Self::SleepBefore)
+    }
+
     /// Whether another action does the same to the world and tells the application the same.
     pub(crate) const fn has_an_alike(self) -> bool {
         let alike = matches!(

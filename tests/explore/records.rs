@@ -44,7 +44,7 @@ impl Record {
         let payment_method = scenario.method.parse().expect("a token");
         let origin = Origin { event_id: Some("evt_1".to_owned()), requested_at: Some(START), ..Origin::default() };
         let request = PaymentRequest { order, payment_method, customer: None, origin };
-        Self { request, standing: Standing::Unread, is_reread: false }
+        Self { request, standing: Standing::Unread, is_reread: scenario.foreign_cents.is_some() }
     }
 
     /// The request as it is read now: an old one, and one that was read before the database was restored,

@@ -51,6 +51,10 @@ pub(crate) struct Scenario {
     pub(crate) is_guarded: bool,
     /// A further record of the same order, with this amount, read after the first.
     pub(crate) second_record: Option<&'static str>,
+    /// How far the provider's search lags behind.
+    pub(crate) search_lag: Duration,
+    /// What the provider has taken for the order already, in cents, whoever asked for it.
+    pub(crate) foreign_cents: Option<u64>,
     /// Whether the database may be restored, or somebody else may act at the provider.
     pub(crate) extra: Extra,
 }
@@ -134,6 +138,8 @@ impl Scenario {
             is_swept: false,
             is_guarded: false,
             second_record: None,
+            search_lag: Duration::ZERO,
+            foreign_cents: None,
             extra: Extra::Nothing,
         }
     }
@@ -179,12 +185,15 @@ fn of_flow(flow: ChargeFlow) -> Vec<Scenario> {
         Scenario { extra: Extra::Restores, ..new("restored-declined", DECLINED) },
         Scenario { extra: Extra::Restores, ..hurried(Script::LosesCharges, new("restored-lost", VISA)) },
         Scenario { extra: Extra::Restores, script: Script::DeclinesFirst, ..new("restored-good", VISA) },
+        Scenario { foreign_cents: Some(9_999), ..new("foreign", VISA) },
         swept(new("swept", VISA)),
         swept(new("swept-declined", DECLINED)),
         Scenario { script: Script::LosesCharges, ..swept(new("swept-lost", VISA)) },
         Scenario { relay: Relay::Explored, ..new("relayed", VISA) },
     ];
-    if flow == ChargeFlow::TwoStep {
+    if flow == ChargeFlow::OneStep {
+        scenarios.push(Scenario { search_lag: minutes(2), ..new("lagging", VISA) });
+    } else {
         // How the charge was made is all the same to what follows it.
         scenarios.extend([
             Scenario { relay: Relay::Explored, team: Team::Twins, ..new("relayed-twins", DECLINED) },

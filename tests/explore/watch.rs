@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     pub(crate) flow: ChargeFlow,
     /// What the order costs, as it is stored or will be.
     pub(crate) total_cents: u64,
+    /// What was taken for it before, by others.
+    pub(crate) foreign_cents: u64,
     /// Whether a database was restored.
     pub(crate) was_restored: bool,
     /// Whether facts were claimed that contradict our records.
@@ -41,8 +43,10 @@ pub(crate) struct Watch {
     pub(crate) stepped: Option<u32>,
     pub(crate) sightings: Sightings,
     reviews: u32,
-    /// The first attempt that had left nothing at the provider when a database was restored.
+    /// When a database was restored: the first attempt that had left nothing at the provider.
     traceless_from: Option<u32>,
+    /// And the refunds that had left something.
+    refunds_made: BTreeSet<String>,
     last: Facts,
     stored_references: BTreeSet<String>,
     references: BTreeMap<u32, String>,
@@ -61,8 +65,9 @@ impl Watch {
         Self {
             flow: scenario.flow,
             total_cents: TOTAL_CENTS,
+            foreign_cents: scenario.foreign_cents.unwrap_or(0),
             was_restored: false,
-            contradicted: false,
+            contradicted: scenario.foreign_cents.is_some(),
             reason_seen: false,
             refunds_requested: false,
             refused_us: None,
@@ -70,6 +75,7 @@ impl Watch {
             sightings: Sightings::default(),
             reviews: 0,
             traceless_from: None,
+            refunds_made: BTreeSet::new(),
             last: Facts::default(),
             stored_references: BTreeSet::new(),
             references: BTreeMap::new(),
@@ -105,6 +111,7 @@ impl Watch {
             let cents = stored.order.total_amount().amount().mantissa();
             self.total_cents = u64::try_from(cents).expect("a total is positive");
         }
+        requests::settling(self, events)?;
         money::look(self, &facts)?;
         requests::look(self, &facts, events)?;
         states::look(self, &facts)?;
@@ -174,6 +181,8 @@ impl Watch {
         self.was_restored = true;
         let made = u32::try_from(self.last.provider.charged.intents.len()).expect("few objects");
         self.traceless_from = Some(made + 1);
+        let refunds = self.last.provider.charged.intents.iter().flat_map(|intent| &intent.refunds);
+        self.refunds_made = refunds.filter_map(|refund| refund.refund_id.clone()).collect();
         let topic = std::mem::take(&mut self.last.topic);
         self.last = Facts { topic, ..Facts::default() };
         self.references.clear();
@@ -191,6 +200,9 @@ impl Watch {
 
     /// Whether a key was used by an earlier life of the database, and left nothing that this one could see.
     pub(crate) fn is_traceless(&self, key: &str) -> bool {
+        if let Some((refund, _)) = key.split_once("#refund:") {
+            return self.was_restored && !self.refunds_made.contains(refund);
+        }
         let attempt = key.split(':').nth(1).and_then(|attempt| attempt.parse::<u32>().ok());
         self.traceless_from.is_some_and(|from| attempt.is_some_and(|attempt| attempt >= from))
     }

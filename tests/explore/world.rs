@@ -25,6 +25,7 @@ use order_payments::ports::store::Store;
 use tokio::sync::Notify;
 
 use crate::explore::mutants::{self, Mutant};
+use crate::explore::outsiders;
 use crate::explore::ports::gateway::SteppedGateway;
 use crate::explore::ports::publisher::SteppedPublisher;
 use crate::explore::ports::truth::Truth;
@@ -89,7 +90,11 @@ impl World {
     /// The world at the start of a case.
     pub(crate) fn new(scenario: &Scenario, mutant: Option<Mutant>, stage: Arc<Stage>) -> Self {
         let clock = Arc::new(ManualClock::at(START));
-        let provider = Arc::new(Provider::new(ProviderConfig::default(), clock.clone()));
+        let config = ProviderConfig { search_lag: scenario.search_lag, ..ProviderConfig::default() };
+        let provider = Arc::new(Provider::new(config, clock.clone()));
+        if let Some(cents) = scenario.foreign_cents {
+            outsiders::charge(&provider, cents);
+        }
         let storage = Arc::new(MemoryOrderRepository::new(clock.clone()));
         let store = mutants::store(mutant, &storage);
         let simulated = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));

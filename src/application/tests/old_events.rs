@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::request::Operation as Request;
 use crate::application::process_payment::Settled;
-use crate::application::tests::stage::{ABANDON_AFTER, FLOWS, START, Stage, declined, order, request};
+use crate::application::tests::stage::{ABANDON_AFTER, Cut, FLOWS, START, Stage, Step, declined, order, request};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::ChargeFlow;
@@ -103,6 +103,20 @@ async fn an_object_that_an_earlier_life_left_open_is_canceled_before_anything_is
     let ledger = after.provider.ledger();
     let states: Vec<_> = ledger.orders["ord_1"].intents.iter().map(|intent| intent.status.as_str()).collect();
     assert_eq!(states, ["canceled", "succeeded"]);
+}
+
+#[tokio::test]
+async fn a_charge_in_one_step_of_an_earlier_life_is_not_followed_by_another_body_under_its_key() {
+    let before = Stage::new(ChargeFlow::OneStep);
+    before.orders.cut(Step::Park, Cut::Before);
+    assert!(before.service.handle(&declined()).await.is_err(), "the decline is never stored");
+    let after = restored(&before, ChargeFlow::OneStep);
+    after.service.handle(&old(declined())).await.expect("it waits");
+    after.settle_what_waits().await;
+    after.assert_settled(OrderStatus::Failed).await;
+    let ledger = after.provider.ledger();
+    let reused: Vec<_> = ledger.keys.iter().filter(|(_, entry)| entry.bodies.len() > 1).collect();
+    assert!(reused.is_empty(), "{reused:?}");
 }
 
 #[tokio::test]

@@ -60,6 +60,20 @@ async fn a_one_step_charge_without_a_name_is_given_up_once_its_key_is_forgotten(
 }
 
 #[tokio::test]
+async fn a_worker_that_slept_takes_the_next_attempts_charge_for_no_double_charge() {
+    let stage = Stage::new(ChargeFlow::OneStep);
+    stage.provider.inject_on(Request::Create, Fault::ErrorBeforeSticky);
+    stage.service.handle(&request()).await.expect("it waits");
+    let first = stage.stored().await.payment.expect("it was begun");
+    stage.live(Duration::from_hours(13), 12).await;
+    assert_eq!(stage.attempt().await, 2);
+    // The first attempt knows no name, so it is looked up by its order, and the second's charge is found.
+    assert!(matches!(stage.reconcile.resolve(&first).await, Ok(Settled::Before(_))));
+    let findings = stage.store.findings.open_findings(10).await.expect("memory answers");
+    assert_eq!(findings, []);
+}
+
+#[tokio::test]
 async fn what_is_given_up_and_turns_out_to_be_charged_is_paid() {
     let stage = Stage::new(ChargeFlow::TwoStep);
     stage.provider.inject_on(Request::Confirm, Fault::ErrorBeforeSticky);

@@ -69,7 +69,11 @@ pub(crate) fn look(facts: &Facts, watch: &Watch) -> Result<(), Violation> {
     }
     let ends = facts.topic.iter().filter(|event| end_of(event).is_some()).count();
     let expected = usize::from(facts.status().is_some_and(|status| status != OrderStatus::Pending));
-    holds(Invariant::OneVisibleOutcome, ends == expected, || format!("{visible:?} are visible of {facts}"))?;
+    // A restored database that refuses to store a request anew has told its end before it forgot the order.
+    let is_forgotten = watch.was_restored && facts.stored.order.is_none() && ends == 1;
+    holds(Invariant::OneVisibleOutcome, ends == expected || is_forgotten, || {
+        format!("{visible:?} are visible of {facts}")
+    })?;
     let succeeded =
         facts.stored.refunds.iter().filter(|refund| matches!(refund.state, RefundState::Succeeded(_))).count();
     let refunded = visible.get("payment-refunded").copied().unwrap_or_default();

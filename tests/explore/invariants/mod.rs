@@ -45,10 +45,11 @@ pub(crate) enum Invariant {
     OutboxDrains,
     OneVisibleOutcome,
     NoLoop,
+    NothingPanics,
 }
 
 impl Invariant {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::OneSuccess,
         Self::MoneyBounded,
         Self::PaidIsCharged,
@@ -80,6 +81,7 @@ impl Invariant {
         Self::OutboxDrains,
         Self::OneVisibleOutcome,
         Self::NoLoop,
+        Self::NothingPanics,
     ];
 
     /// The promise in a sentence.
@@ -116,6 +118,7 @@ impl Invariant {
             Self::OutboxDrains => "once nothing goes wrong any more, every outcome is published",
             Self::OneVisibleOutcome => "a settled order has exactly one visible outcome",
             Self::NoLoop => "no case goes on and on",
+            Self::NothingPanics => "nothing panics, whatever goes wrong outside",
         }
     }
 

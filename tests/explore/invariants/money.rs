@@ -21,7 +21,8 @@ pub(crate) fn look(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     check(Invariant::OneSuccess, kept.count() <= 1, || format!("{intents:?}"))?;
     let net = facts.provider.charged.charged.saturating_sub(facts.provider.charged.refunded);
     let total = watch.total_cents;
-    check(Invariant::MoneyBounded, net <= total, || format!("{net} cents are kept of {total}"))?;
+    let bound = total.max(watch.foreign_cents);
+    check(Invariant::MoneyBounded, net <= bound, || format!("{net} cents are kept of {bound}"))?;
     match facts.status() {
         Some(OrderStatus::Paid) => paid(facts, total)?,
         Some(OrderStatus::Failed) => failed(watch, intents)?,

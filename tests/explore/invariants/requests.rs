@@ -13,21 +13,28 @@ use crate::explore::watch::Watch;
 
 /// Holds what was sent and answered in this step against what was stored before it.
 pub(crate) fn look(watch: &Watch, facts: &Facts, events: &[(u32, Event)]) -> Result<(), Violation> {
-    for (task, event) in events {
+    confirmed(watch, facts)?;
+    for (_, event) in events {
         match event {
             Event::Sent(request) => sent(watch, request)?,
             Event::Armed(attempt, reference) => armed(facts, *attempt, reference)?,
-            Event::Settling(OrderStatus::Failed) => {
-                let last = watch.last_answer(*task);
-                let says_nothing = last.is_some_and(Class::says_nothing);
-                check(Invariant::SilenceNeverFails, !says_nothing, || format!("to be FAILED after {last:?}"))?;
-            }
             _ => {}
         }
     }
-    confirmed(watch, facts)?;
     renewed(watch, facts)?;
     unchanged(watch, facts, events)
+}
+
+/// What is to fail has been answered for.
+pub(crate) fn settling(watch: &Watch, events: &[(u32, Event)]) -> Result<(), Violation> {
+    for (task, event) in events {
+        if matches!(event, Event::Settling(OrderStatus::Failed)) {
+            let last = watch.last_answer(*task);
+            let says_nothing = last.is_some_and(Class::says_nothing);
+            check(Invariant::SilenceNeverFails, !says_nothing, || format!("to be FAILED after {last:?}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The permission is in the journal as it was before this step.
@@ -62,7 +69,7 @@ fn confirmed(watch: &Watch, facts: &Facts) -> Result<(), Violation> {
     let unknown =
         facts.provider.charged.intents.iter().filter(|intent| intent.confirmations > 0 && !watch.knows(&intent.id));
     let unknown: Vec<_> = unknown.map(|intent| &intent.id).collect();
-    let allowed = usize::from(watch.flow == ChargeFlow::OneStep);
+    let allowed = usize::from(watch.flow == ChargeFlow::OneStep || watch.foreign_cents > 0);
     check(Invariant::StoredBeforeConfirmed, unknown.len() <= allowed, || format!("confirmed: {unknown:?}"))
 }
 

@@ -19,6 +19,9 @@ use order_payments::ports::payment_gateway::{
 
 use crate::explore::mutants::Mutant;
 
+/// Under which name preparations are counted: no attempt's.
+const PREPARATIONS: u32 = u32::MAX;
+
 pub(crate) struct MutatedGateway {
     mutant: Mutant,
     gateway: Arc<dyn PaymentGateway>,
@@ -43,6 +46,7 @@ impl MutatedGateway {
         match self.mutant {
             Mutant::KeysOfTheFirstAttempt => payment.at(Attempt::FIRST),
             Mutant::RoundedAmount => rounded(payment),
+            Mutant::BodyChangesPerRetry => retold(payment, self.count(PREPARATIONS)),
             _ => payment.clone(),
         }
     }
@@ -54,6 +58,9 @@ impl MutatedGateway {
             (GatewayError::Unknown { .. }, mutant) => {
                 let careless = [Mutant::TimeoutIsADecline, Mutant::TimeoutIsARefusal, Mutant::ApprovedWithoutAsking];
                 careless.contains(&mutant)
+            }
+            (GatewayError::Closed { detail }, Mutant::RefusalOfUsIsForAPerson) => {
+                return Err(GatewayError::Rejected { detail: detail.clone() });
             }
             (GatewayError::Closed { .. }, mutant) => mutant == Mutant::RefusalOfUsIsADecline,
             _ => false,
@@ -100,6 +107,7 @@ impl PaymentGateway for MutatedGateway {
         let payment = armed.payment();
         let number = payment.attempt.number();
         let sent_as = match (self.mutant, self.count(number)) {
+            (Mutant::BodyChangesPerRetry, _) => payment.clone(),
             (Mutant::NewKeyPerRetry, again @ 1..) => numbered(payment, number + 10 * again),
             _ => self.altered(payment),
         };
@@ -182,6 +190,11 @@ fn rearmed(payment: &Payment, armed: &Armed) -> Armed {
 
 fn numbered(payment: &Payment, number: u32) -> Payment {
     payment.at(Attempt::numbered(number).expect("not zero"))
+}
+
+fn retold(payment: &Payment, again: u32) -> Payment {
+    let customer = (again > 0).then(|| format!("cus_{again}").parse().expect("a token"));
+    Payment { request: Arc::new(PaymentRequest { customer, ..(*payment.request).clone() }), ..payment.clone() }
 }
 
 fn rounded(payment: &Payment) -> Payment {

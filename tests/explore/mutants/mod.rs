@@ -52,10 +52,17 @@ pub(crate) enum Mutant {
     RefundForgottenOnError,
     NewKeyPerRefund,
     UnboundedRefunds,
+    BodyChangesPerRetry,
+    RefusalOfUsIsForAPerson,
+    JournalForgets,
+    BytesMadeAnew,
+    OutcomeWithEmail,
+    NothingIsDue,
+    NeverPublished,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::NewKeyPerRetry,
         Self::KeysOfTheFirstAttempt,
         Self::TimeoutIsADecline,
@@ -86,6 +93,13 @@ impl Mutant {
         Self::RefundForgottenOnError,
         Self::NewKeyPerRefund,
         Self::UnboundedRefunds,
+        Self::BodyChangesPerRetry,
+        Self::RefusalOfUsIsForAPerson,
+        Self::JournalForgets,
+        Self::BytesMadeAnew,
+        Self::OutcomeWithEmail,
+        Self::NothingIsDue,
+        Self::NeverPublished,
     ];
 
     /// Its name in a case's name.
@@ -114,6 +128,7 @@ impl Mutant {
             }
             Self::FailedWithoutFence | Self::BeginsAnew => &["declined/two-step"],
             Self::EmptyHistory => &["restored/two-step", "restored-lost/two-step"],
+            Self::TimeoutIsARefusal => &["declined/two-step", "approved/two-step"],
             Self::NotFoundIsFailed => &["lost-charges/one-step", "down/one-step"],
             Self::OldKeys => &["down-for-a-day/two-step"],
             Self::ToldIsForgotten => &["restored-good/two-step"],

@@ -145,6 +145,9 @@ impl OrderRepository for MutatedOrders {
         if self.mutant == Mutant::OutcomeAfterTheTransaction {
             self.memory().hidden.clear();
         }
+        if self.mutant == Mutant::NothingIsDue {
+            return Ok(Vec::new());
+        }
         let due = self.orders.claim_due(now, lease, limit).await?;
         if self.mutant != Mutant::OldKeys {
             return Ok(due);
@@ -182,7 +185,11 @@ impl OrderRepository for MutatedOrders {
     }
 
     async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
-        self.orders.journal(id).await
+        let mut journal = self.orders.journal(id).await?;
+        if self.mutant == Mutant::JournalForgets {
+            journal.retain(|entry| entry.state != "CONFIRMING");
+        }
+        Ok(journal)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Errors in how outcomes are published.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,17 +12,19 @@ use order_payments::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, P
 
 use crate::explore::mutants::Mutant;
 use crate::explore::mutants::orders::MutatedOrders;
+use crate::explore::records::CANARY;
 use crate::explore::world::{BATCH, TOPIC};
 
 pub(crate) struct MutatedOutbox {
     mutant: Mutant,
     outbox: Arc<dyn Outbox>,
     orders: Arc<MutatedOrders>,
+    reads: AtomicU32,
 }
 
 impl MutatedOutbox {
     pub(crate) fn new(mutant: Mutant, outbox: Arc<dyn Outbox>, orders: Arc<MutatedOrders>) -> Self {
-        Self { mutant, outbox, orders }
+        Self { mutant, outbox, orders, reads: AtomicU32::new(0) }
     }
 }
 
@@ -41,6 +45,13 @@ impl Outbox for MutatedOutbox {
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
         let mut events = self.outbox.unpublished(limit).await?;
         events.retain(|event| !self.orders.hides(event.id));
+        for event in &mut events {
+            match self.mutant {
+                Mutant::BytesMadeAnew => event.payload.extend(self.reads.fetch_add(1, Relaxed).to_string().bytes()),
+                Mutant::OutcomeWithEmail => event.headers.push(("to".to_owned(), format!("{CANARY}@private.example"))),
+                _ => {}
+            }
+        }
         // The invariants look at the outbox, too, with another limit.
         if self.mutant == Mutant::MarkedBeforePublished && limit == BATCH {
             let marks = events.iter().map(|event| Published { event_id: event.id, partition: 0, offset: -1 });
@@ -92,6 +103,9 @@ impl EventPublisher for MutatedPublisher {
     }
 
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
+        if self.mutant == Mutant::NeverPublished {
+            return Err(PublishError::NotPublished { detail: "given up".to_owned() });
+        }
         if self.mutant == Mutant::UnfencedPublisher {
             self.publisher.take_over().await?;
         }
