@@ -38,6 +38,10 @@ pub trait Repository<Entity, Id>: Send + Sync {
 /// retries, so that only the payments of the dead are looked at.
 pub const UNATTENDED_AFTER: Duration = Duration::from_mins(10);
 
+/// How long an attempt that follows another one is left to whoever began it. No record asks for it again,
+/// so a gateway that is away just then would hold the order up for longer than it is away.
+pub const RENEWED_AFTER: Duration = Duration::from_secs(30);
+
 /// The orders, and how far the payment of each is.
 ///
 /// # Contract
@@ -96,7 +100,7 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     async fn park(&self, transition: &Transition, due: Option<Timestamp>) -> Result<(), RepositoryError>;
 
     /// Ends an attempt that nobody declined and begins the next one, which is due at once where it is not
-    /// PREPARING and [`UNATTENDED_AFTER`] its beginning otherwise: both or neither.
+    /// PREPARING and [`RENEWED_AFTER`] its beginning otherwise: both or neither.
     ///
     /// Where the stored attempt may not be ended so, is not the order's latest, or its order is settled,
     /// nothing is stored.

@@ -76,9 +76,20 @@ impl Account {
         self.events.iter().filter(|(_, _, event)| is_wanted(event)).count()
     }
 
-    fn kills(&self, is_wanted: impl Fn(bool) -> bool) -> Vec<Instant> {
+    fn kills(&self) -> Vec<Instant> {
+        let at = |(at, _, event): &(Instant, usize, Event)| matches!(event, Event::Killed { .. }).then_some(*at);
+        self.events.iter().filter_map(at).collect()
+    }
+
+    /// Kills that were planned to be seen by themselves, and were: a server may take longer to start again
+    /// than was planned.
+    fn lone_kills(&self) -> Vec<Instant> {
+        let is_lone = |at: Instant| {
+            let (from, to) = (at - self.form.quiet, at + self.form.quiet);
+            self.outages.iter().all(|outage| outage.to < from || outage.from > to)
+        };
         let at = |(at, _, event): &(Instant, usize, Event)| match event {
-            Event::Killed { is_lone } if is_wanted(*is_lone) => Some(*at),
+            Event::Killed { is_lone: true } if is_lone(*at) => Some(*at),
             _ => None,
         };
         self.events.iter().filter_map(at).collect()
@@ -102,7 +113,7 @@ impl Account {
     }
 
     fn write_recovery(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, kills) in [("lone kills", self.kills(|is_lone| is_lone)), ("all kills", self.kills(|_| true))] {
+        for (name, kills) in [("lone kills", self.lone_kills()), ("all kills", self.kills())] {
             let next = kills.iter().filter_map(|at| next_outcome(&self.passages, *at));
             let every = kills.iter().filter_map(|at| everywhere(&self.passages, *at));
             let of_requests = self.silences_after(&kills, |passage| passage.request_partition);

@@ -6,7 +6,7 @@ use order_payments::domain::attempt::Attempt;
 use order_payments::domain::evidence::Evidence;
 use order_payments::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal};
 use order_payments::domain::timestamp::Timestamp;
-use order_payments::ports::order_repository::{Begun, Renewing, RepositoryError, Settling, Standing, UNATTENDED_AFTER};
+use order_payments::ports::order_repository::{Begun, RENEWED_AFTER, Renewing, RepositoryError, Settling, Standing};
 
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
@@ -57,9 +57,9 @@ async fn the_next_attempt_is_left_to_whoever_began_it(database: &Database) {
     let store = database.open().await;
     let renewal = begun(&*store, "ord_1").await.renewed(second(), LATER);
     assert_eq!(store.renew(&renewal).await.expect("renewed"), Renewing::Stored);
-    let just_before = LATER.plus(UNATTENDED_AFTER).minus(Duration::from_micros(1));
+    let just_before = LATER.plus(RENEWED_AFTER).minus(Duration::from_micros(1));
     assert_eq!(store.claim_due(just_before, Duration::ZERO, 10).await.expect("claimed"), [], "nor is the first due");
-    let due = store.claim_due(LATER.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed");
+    let due = store.claim_due(LATER.plus(RENEWED_AFTER), Duration::ZERO, 10).await.expect("claimed");
     assert_eq!(due, [renewal.next]);
 }
 
@@ -124,7 +124,7 @@ async fn a_settled_order_is_not_renewed(database: &Database) {
     store.settle(&settlement).await.expect("settled");
     assert_moved_on(&*store, &payment.renewed(second(), LATER)).await;
     assert_eq!(stored_payment(&*store, "ord_1").await.state, settlement.payment.state);
-    assert_eq!(store.claim_due(LATER.plus(UNATTENDED_AFTER), Duration::ZERO, 10).await.expect("claimed"), []);
+    assert_eq!(store.claim_due(LATER.plus(RENEWED_AFTER), Duration::ZERO, 10).await.expect("claimed"), []);
 }
 
 async fn an_attempt_that_ended_begins_no_other(database: &Database) {

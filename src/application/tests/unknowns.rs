@@ -31,6 +31,21 @@ async fn a_stored_500_is_given_up_and_the_next_attempt_is_paid() {
 }
 
 #[tokio::test]
+async fn a_next_attempt_that_finds_the_gateway_away_is_soon_gone_on_with() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.provider.inject_on(Request::Create, Fault::ErrorBeforeSticky);
+    assert!(matches!(stage.service.handle(&request()).await, Ok(Settled::Later(_))));
+    stage.clock.advance(ABANDON_AFTER);
+    let away = Faults { on: vec![Request::Create], ..Faults::only(Fault::RateLimited, 1.0) };
+    stage.provider.set_faults(away);
+    stage.reconcile_after(FIRST_LOOK_AFTER).await;
+    assert_eq!((stage.attempt().await, stage.state().await), (2, "PREPARING"), "the gateway took nothing");
+    stage.provider.set_faults(Faults::default());
+    stage.reconcile_after(Duration::from_mins(1)).await;
+    stage.assert_settled(OrderStatus::Paid).await;
+}
+
+#[tokio::test]
 async fn nothing_is_given_up_before_its_time() {
     let stage = Stage::new(ChargeFlow::TwoStep);
     stage.provider.inject_on(Request::Confirm, Fault::ErrorBeforeSticky);

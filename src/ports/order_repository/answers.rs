@@ -8,7 +8,7 @@ use crate::domain::payment::{Payment, PaymentState, Renewal, Settlement};
 use crate::domain::refund::RefundId;
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{Begun, JournalEntry, Settling, Standing, StoredOrder, UNATTENDED_AFTER};
+use crate::ports::order_repository::{Begun, JournalEntry, RENEWED_AFTER, Settling, Standing, StoredOrder};
 
 impl StoredOrder {
     /// Whether saving `order` again finds this one: equal, or the same order PENDING then and settled since.
@@ -84,7 +84,7 @@ impl Renewal {
     /// When the attempt that begins is to be looked at first.
     pub fn due(&self) -> Timestamp {
         match self.next.state {
-            PaymentState::Preparing => self.next.begun_at.plus(UNATTENDED_AFTER),
+            PaymentState::Preparing => self.next.begun_at.plus(RENEWED_AFTER),
             _ => self.next.begun_at,
         }
     }
