@@ -85,8 +85,8 @@ impl Account {
     /// than was planned.
     fn lone_kills(&self) -> Vec<Instant> {
         let is_lone = |at: Instant| {
-            let (from, to) = (at - self.form.quiet, at + self.form.quiet);
-            self.outages.iter().all(|outage| outage.to < from || outage.from > to)
+            let quiet = self.form.quiet;
+            self.outages.iter().all(|outage| outage.to + quiet < at || outage.from > at + quiet)
         };
         let at = |(at, _, event): &(Instant, usize, Event)| match event {
             Event::Killed { is_lone: true } if is_lone(*at) => Some(*at),
