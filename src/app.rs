@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -34,6 +35,7 @@ use crate::config::{GatewayKind, Settings, StripeAccount};
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::PaymentGateway;
 use crate::ports::store::Store;
+use crate::telemetry;
 
 pub use use_cases::{UseCases, gateway_name};
 pub use wiring::{decode_options, migrate, open_store};
@@ -263,6 +265,10 @@ impl App {
         tasks.spawn(outbox_relay.run(end.clone(), Arc::clone(&self.outcomes_waiting)));
 
         self.use_cases.spawn(&mut tasks, end, &reconcile, &self.adapters.clock, catch_up);
+
+        if let Some(metrics) = self.metrics.clone() {
+            tasks.spawn(end.clone().run_until_cancelled_owned(telemetry::keep_small(metrics)).map(drop));
+        }
 
         if let Some(server) = server {
             let end_server = end.clone();

@@ -1,6 +1,7 @@
 //! Sets up logs and metrics, once a process. Everything else only uses the facades.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -9,6 +10,9 @@ use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::Subsc
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+/// How often samples are summed up: some ten thousand of them, of eight bytes each, come in this time.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,15 @@ pub fn install_metrics() -> Result<PrometheusHandle, MetricsError> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Installed)?;
     Ok(handle)
+}
+
+/// Keeps what metrics hold small: samples are kept one by one until someone sums them up. Never ends.
+pub async fn keep_small(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Why metrics cannot be collected.

@@ -85,7 +85,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         place: &["telemetry"],
         inner: &["config", "telemetry"],
-        outside: &[VALUES, &["metrics", "metrics_exporter_prometheus", "tracing", "tracing_subscriber"]],
+        outside: &[VALUES, &["metrics", "metrics_exporter_prometheus", "tokio", "tracing", "tracing_subscriber"]],
     },
     Layer {
         place: &["app"],
@@ -115,7 +115,7 @@ const LAYERS: &[Layer] = &[
             &["serde", "serde_json", "tempfile", "tracing_subscriber"],
         ],
     },
-    Layer { place: &["main"], inner: &["cli"], outside: &[&["clap", "mimalloc"]] },
+    Layer { place: &["main"], inner: &["cli"], outside: &[&["clap", "tikv_jemallocator"]] },
     Layer { place: &["lib"], inner: &[], outside: &[] },
 ];
 
