@@ -42,8 +42,8 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 pub(crate) enum Call {
     /// Reads; repeating it is always safe.
     Get(Url),
-    /// Acts, once per key; without one only what may be done twice.
-    Post { url: Url, key: Option<HeaderValue>, form: Bytes },
+    /// Acts, once per key.
+    Post { url: Url, key: HeaderValue, form: Bytes },
 }
 
 /// The connection to Stripe, shared by all calls.
@@ -125,8 +125,8 @@ impl Client {
         let request = match call {
             Call::Get(url) => self.http.request(Method::GET, url.clone()),
             Call::Post { url, key, form } => {
-                let headers = key.iter().map(|key| (IDEMPOTENCY_KEY, key.clone())).chain([(CONTENT_TYPE, FORM)]);
-                self.http.request(Method::POST, url.clone()).headers(headers.collect()).body(form.clone())
+                let headers = HeaderMap::from_iter([(IDEMPOTENCY_KEY, key.clone()), (CONTENT_TYPE, FORM)]);
+                self.http.request(Method::POST, url.clone()).headers(headers).body(form.clone())
             }
         };
         match request.send().await {

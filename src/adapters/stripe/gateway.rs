@@ -10,7 +10,7 @@ use url::Url;
 use crate::adapters::stripe::class::Class;
 use crate::adapters::stripe::client::{Call, Client};
 use crate::adapters::stripe::gateway::answers::{Terms, charge_of, refund_of, unsettled};
-use crate::adapters::stripe::gateway::calls::{below, keyed, keyless, list, livemode_of, plain, refunds_of, search};
+use crate::adapters::stripe::gateway::calls::{anew, below, keyed, list, livemode_of, plain, refunds_of, search};
 use crate::adapters::stripe::observation::{Asked, Expected, ExpectedRefund, Step};
 use crate::adapters::stripe::{Config, SetupError, wire};
 use crate::domain::evidence::Exchanges;
@@ -176,7 +176,7 @@ impl PaymentGateway for StripeGateway {
         })?;
         let url = self.intent(reference, &["cancel"])?;
         let expected = Expected { reference: Some(reference), ..self.expected(payment, &terms) };
-        match self.client.send(&keyless(url), &Asked::Intent(Step::Cancel, expected), sent).await {
+        match self.client.send(&anew(url), &Asked::Intent(Step::Cancel, expected), sent).await {
             Class::Canceled(_) | Class::Void => Ok(Cancellation::Canceled),
             Class::Approved(reference) => Ok(Cancellation::Succeeded(reference)),
             class => Err(unsettled(class, "asked to cancel an intent")),

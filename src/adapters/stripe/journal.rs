@@ -23,7 +23,7 @@ impl Entry {
     pub(crate) fn of(call: &Call, asked: &Asked<'_>) -> Self {
         let (method, url, key, form): (_, _, _, &[u8]) = match call {
             Call::Get(url) => ("GET", url, None, &[]),
-            Call::Post { url, key, form } => ("POST", url, key.as_ref().and_then(|key| key.to_str().ok()), form),
+            Call::Post { url, key, form } => ("POST", url, key.to_str().ok(), form),
         };
         let mut context = Context::new(&SHA256);
         for part in [method.as_bytes(), b" ", url.as_str().as_bytes(), b"\n", form] {

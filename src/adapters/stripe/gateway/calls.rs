@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use url::Url;
+use uuid::Uuid;
 
 use crate::adapters::stripe::client::Call;
 use crate::adapters::stripe::wire;
@@ -22,12 +23,14 @@ pub(super) fn plain(reference: &ProviderToken) -> Result<ProviderToken, GatewayE
 /// Acts once, under this key.
 pub(super) fn keyed(url: Url, key: &IdempotencyKey, form: String) -> Result<Call, GatewayError> {
     let unfit = |_| GatewayError::Contradiction { detail: "the idempotency key cannot be sent".to_owned() };
-    Ok(Call::Post { url, key: Some(HeaderValue::from_str(key.as_str()).map_err(unfit)?), form: Bytes::from(form) })
+    Ok(Call::Post { url, key: HeaderValue::from_str(key.as_str()).map_err(unfit)?, form: Bytes::from(form) })
 }
 
-/// Acts as often as it is sent: only for what is the same however often it is done.
-pub(super) fn keyless(url: Url) -> Call {
-    Call::Post { url, key: None, form: Bytes::new() }
+/// Acts with every call: only for what is the same however often it is done. The key is the call's own, so
+/// that an answer which Stripe keeps under it, a 500 included, is met by the tries of this call alone.
+pub(super) fn anew(url: Url) -> Call {
+    let key = HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("hexadecimal digits and hyphens");
+    Call::Post { url, key, form: Bytes::new() }
 }
 
 /// An order id holds neither quotes nor backslashes, so quoting it is enough.

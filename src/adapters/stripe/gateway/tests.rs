@@ -1,5 +1,7 @@
 //! The gateway against a server that plays a script: what is sent, how often, and what it comes to.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,12 +242,14 @@ async fn a_cancellation_tells_what_it_was_too_late_for() {
         Act::reply(400, &body)
     };
     let declined = payment(ChargeFlow::TwoStep);
+    let keys = RefCell::new(HashSet::new());
     let cancel = async |act| {
         let stage = Stage::set([act]).await;
         let answer = gateway(&stage.base()).cancel(&declined, &reference(), &mut Exchanges::new()).await;
         let [request] = stage.requests().try_into().expect("one request");
         assert_eq!(request.line, "POST /v1/payment_intents/pi_1/cancel HTTP/1.1");
-        assert_eq!(request.header("idempotency-key"), None, "a key would keep an old error alive");
+        let key = request.header("idempotency-key").expect("as every request that acts").to_owned();
+        assert!(keys.borrow_mut().insert(key), "a key that is used again would keep an old error alive");
         assert_eq!(request.body, "");
         answer
     };
