@@ -129,17 +129,28 @@ impl Config {
         Ok(config)
     }
 
-    /// The producer of outcomes: one name per storage, so that a newer one fences the older. The lead
+    /// A producer of outcomes: one name per storage and turn, so that a newer one fences the older. The lead
     /// among relays is the storage's, so nothing that may differ between its relays is in the name.
-    pub(crate) fn transactional_config(&self, identity: &str) -> Result<ClientConfig, SetupError> {
+    pub(crate) fn transactional_config(&self, identity: &str, turn: Turn) -> Result<ClientConfig, SetupError> {
+        let turn = match turn {
+            Turn::One => "",
+            Turn::Other => "-2",
+        };
         let mut config = self.producer_config()?;
         config
-            .set("transactional.id", format!("order-payments-outcomes-{identity}"))
+            .set("transactional.id", format!("order-payments-outcomes-{identity}{turn}"))
             .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
             // Shortens the wait after CONCURRENT_TRANSACTIONS (measured: 100 ms otherwise).
             .set("retry.backoff.ms", "10");
         Ok(config)
     }
+}
+
+/// Which of the two producers of a publisher.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    One,
+    Other,
 }
 
 fn millis(duration: Duration) -> String {
@@ -275,7 +286,7 @@ mod tests {
     fn relays_of_one_storage_publish_under_one_name_whatever_their_group() {
         let mut config = Config::new("127.0.0.1:9");
         let name = |config: &Config, identity| {
-            let client = config.transactional_config(identity).expect("settings");
+            let client = config.transactional_config(identity, Turn::One).expect("settings");
             client.get("transactional.id").map(str::to_owned)
         };
         let before = name(&config, "storage-1");

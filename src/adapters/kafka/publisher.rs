@@ -13,7 +13,7 @@ use rdkafka::producer::{FutureProducer, Producer};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::kafka::client::{LogContext, SetupError};
+use crate::adapters::kafka::client::{LogContext, SetupError, Turn};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::publisher::failures::{Failure, judge};
 use crate::adapters::kafka::publisher::sending::send_all;
@@ -41,7 +41,16 @@ pub struct KafkaEventPublisher {
     /// The storage whose outcomes are published.
     identity: String,
     /// Empty before the first `take_over` and after every error that asks for one.
-    producer: Mutex<Option<TransactionalProducer>>,
+    producers: Mutex<Option<Pair>>,
+}
+
+/// Two producers that take turns.
+///
+/// A cluster writes a transaction's markers after it has answered the commit, and refuses that producer's next
+/// transaction until it has; librdkafka asks again 20 ms later. The other one's may begin at once.
+struct Pair {
+    next: TransactionalProducer,
+    last: TransactionalProducer,
 }
 
 impl KafkaEventPublisher {
@@ -51,12 +60,34 @@ impl KafkaEventPublisher {
     /// # Errors
     /// [`SetupError`] where a setting is refused.
     pub fn new(config: &Config, identity: &str) -> Result<Self, SetupError> {
-        config.transactional_config(identity)?;
-        Ok(Self { config: config.clone(), identity: identity.to_owned(), producer: Mutex::new(None) })
+        config.transactional_config(identity, Turn::One)?;
+        Ok(Self { config: config.clone(), identity: identity.to_owned(), producers: Mutex::new(None) })
     }
 
-    fn new_producer(&self) -> Result<TransactionalProducer, SetupError> {
-        Ok(self.config.transactional_config(&self.identity)?.create_with_context(LogContext)?)
+    /// A producer that has fenced all others of its name.
+    async fn initialised(&self, turn: Turn) -> Result<TransactionalProducer, PublishError> {
+        let not_published = |detail| PublishError::NotPublished { detail };
+        let created = self.config.transactional_config(&self.identity, turn);
+        let created = created.and_then(|config| Ok(config.create_with_context(LogContext)?));
+        let producer: TransactionalProducer = created.map_err(|problem| not_published(problem.to_string()))?;
+        let topic = self.config.outcome_topic.clone();
+        let initialised = call(&producer, move |producer| {
+            // A client that has no connection yet looks for its coordinator only half a second later.
+            let _connects = producer.client().fetch_metadata(Some(&topic), CALL_TIMEOUT);
+            producer.init_transactions(CALL_TIMEOUT)
+        });
+        match initialised.await {
+            Ok(Ok(())) => Ok(producer),
+            Ok(Err(problem)) => {
+                let failure = judge(&producer, &problem);
+                discard(producer).await;
+                Err(match failure {
+                    Failure::Fenced => PublishError::Fenced,
+                    other => not_published(other.detail()),
+                })
+            }
+            Err(failure) => Err(not_published(failure.detail())),
+        }
     }
 
     async fn publish_with(
@@ -65,9 +96,13 @@ impl KafkaEventPublisher {
         batch: &[OutcomeEvent],
     ) -> Result<Vec<Published>, Failure> {
         producer.begin_transaction().map_err(|problem| judge(producer, &problem))?;
+        let begun = Instant::now();
         match send_all(producer, &self.config.outcome_topic, batch).await {
             Ok(published) => {
+                let sent = Instant::now();
                 self.commit(producer).await?;
+                timed("send", sent - begun);
+                timed("commit", sent.elapsed());
                 Ok(published)
             }
             Err(problem) => Err(abort(producer, judge(producer, &problem)).await),
@@ -96,30 +131,21 @@ impl KafkaEventPublisher {
 #[async_trait]
 impl EventPublisher for KafkaEventPublisher {
     async fn take_over(&self) -> Result<(), PublishError> {
-        let mut slot = self.producer.lock().await;
-        discard(slot.take()).await;
-        let not_published = |problem: String| PublishError::NotPublished { detail: problem };
-        let producer = self.new_producer().map_err(|problem| not_published(problem.to_string()))?;
-        let topic = self.config.outcome_topic.clone();
-        let initialised = call(&producer, move |producer| {
-            // A client that has no connection yet looks for its coordinator only half a second later.
-            let _connects = producer.client().fetch_metadata(Some(&topic), CALL_TIMEOUT);
-            producer.init_transactions(CALL_TIMEOUT)
-        });
-        match initialised.await {
-            Ok(Ok(())) => {
-                *slot = Some(producer);
+        let mut slot = self.producers.lock().await;
+        if let Some(pair) = slot.take() {
+            pair.discard().await;
+        }
+        // Both, before anything is read: an older relay may be in the middle of either one's transaction.
+        match tokio::join!(self.initialised(Turn::One), self.initialised(Turn::Other)) {
+            (Ok(next), Ok(last)) => {
+                *slot = Some(Pair { next, last });
                 Ok(())
             }
-            Ok(Err(problem)) => {
-                let failure = judge(&producer, &problem);
-                discard(Some(producer)).await;
-                Err(match failure {
-                    Failure::Fenced => PublishError::Fenced,
-                    other => not_published(other.detail()),
-                })
+            (Ok(producer), Err(error)) | (Err(error), Ok(producer)) => {
+                discard(producer).await;
+                Err(error)
             }
-            Err(failure) => Err(not_published(failure.detail())),
+            (Err(error), Err(_)) => Err(error),
         }
     }
 
@@ -132,36 +158,43 @@ impl EventPublisher for KafkaEventPublisher {
     }
 
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError> {
-        let mut slot = self.producer.lock().await;
+        let mut slot = self.producers.lock().await;
         // Taken, so that a caller who drops this future half-way leaves no open transaction behind.
-        let Some(producer) = slot.take() else {
+        let Some(pair) = slot.take() else {
             return Err(PublishError::InDoubt { detail: "nobody has taken over yet".to_owned() });
         };
-        match self.publish_with(&producer, batch).await {
+        let error = match self.publish_with(&pair.next, batch).await {
             Ok(published) => {
-                *slot = Some(producer);
-                Ok(published)
+                *slot = Some(pair.turned());
+                return Ok(published);
             }
             Err(Failure::Aborted(detail)) => {
-                *slot = Some(producer);
-                Err(PublishError::NotPublished { detail })
+                *slot = Some(pair);
+                return Err(PublishError::NotPublished { detail });
             }
-            Err(Failure::Refused(detail)) => {
-                // librdkafka leaves a gap in the sequence of what it sends after a record that was refused,
-                // and the next transaction would fail for it.
-                discard(Some(producer)).await;
-                Err(PublishError::Refused { detail })
-            }
-            Err(Failure::Doubt(detail)) => {
-                discard(Some(producer)).await;
-                Err(PublishError::InDoubt { detail })
-            }
-            Err(Failure::Fenced) => {
-                discard(Some(producer)).await;
-                Err(PublishError::Fenced)
-            }
-        }
+            // librdkafka leaves a gap in the sequence of what it sends after a record that was refused,
+            // and the next transaction would fail for it.
+            Err(Failure::Refused(detail)) => PublishError::Refused { detail },
+            Err(Failure::Doubt(detail)) => PublishError::InDoubt { detail },
+            Err(Failure::Fenced) => PublishError::Fenced,
+        };
+        pair.discard().await;
+        Err(error)
     }
+}
+
+impl Pair {
+    fn turned(self) -> Self {
+        Self { next: self.last, last: self.next }
+    }
+
+    async fn discard(self) {
+        tokio::join!(discard(self.next), discard(self.last));
+    }
+}
+
+fn timed(step: &'static str, took: Duration) {
+    metrics::histogram!("order_payments_publish_seconds", "step" => step).record(took);
 }
 
 /// Commits once the client's own books say that nothing is on its way. A delivery is told a moment before
@@ -202,8 +235,7 @@ async fn call<T: Send + 'static>(
 }
 
 /// Ends a producer where that may block: it waits for its own threads.
-async fn discard(producer: Option<TransactionalProducer>) {
-    let Some(producer) = producer else { return };
+async fn discard(producer: TransactionalProducer) {
     let dropped = threads::call("kafka-discard", move || drop(producer));
     if tokio::time::timeout(WATCHDOG, dropped).await.is_err() {
         tracing::warn!("a producer of outcomes does not end; a new one takes its place");
