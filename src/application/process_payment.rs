@@ -14,6 +14,7 @@
 mod conclusion;
 mod retracing;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,9 +123,9 @@ impl ProcessPayment {
         let begun = self.store.orders.begin(request, self.policy.flow, self.clock.now()).await;
         match begun.map_err(|error| beginning(request.order.id(), error))? {
             Begun::Prepare(payment) if request.origin.past == Past::Known => self.advance(&payment, nothing()).await,
-            Begun::Prepare(payment) => self.look_back(&payment).await,
+            Begun::Prepare(payment) => rarely(self.look_back(&payment)).await,
             Begun::Met(Standing::Parked(payment)) if must_be_retraced(&payment, request) => {
-                self.look_back(&payment).await
+                rarely(self.look_back(&payment)).await
             }
             Begun::Met(standing) => self.carry_on(standing).await,
             Begun::Contradicts(stored) => Err(ProcessError::Contradicts(stored)),
@@ -157,7 +158,7 @@ impl ProcessPayment {
         let reference = match self.gateway.prepare(payment, &mut evidence.exchanges).await {
             Ok(Preparation::Prepared(reference)) => reference,
             Ok(Preparation::Refused(reason)) => return self.fail(payment, reason, evidence).await,
-            Err(trouble) => return self.wait_out(payment, trouble, evidence).await,
+            Err(trouble) => return rarely(self.wait_out(payment, trouble, evidence)).await,
         };
         let armed = self.store.orders.arm(payment, &reference, self.clock.now(), &evidence).await;
         self.carry_on(armed.map_err(|error| storing(payment.order().id(), error))?).await
@@ -177,22 +178,22 @@ impl ProcessPayment {
         let payment = armed.payment();
         // Perhaps this process has slept since it was told: an old key is sent by no one.
         if payment.as_armed(self.clock.now()).is_none() {
-            return self.park(&payment.unresolved().with(evidence)).await;
+            return rarely(self.park(&payment.unresolved().with(evidence))).await;
         }
         match self.gateway.charge(armed, &mut evidence.exchanges).await {
             // The same charge was perhaps sent before and is still on its way: this refusal says nothing of it.
             Ok(Charge::Refused(reason)) if armed.is_resumed() && payment.reference().is_none() => {
                 let detail = format!("refused ({}) where it may have been sent before", reason.code);
-                self.wait_out(payment, GatewayError::Unknown { detail }, evidence).await
+                rarely(self.wait_out(payment, GatewayError::Unknown { detail }, evidence)).await
             }
             Ok(charge) => self.conclude(payment, charge, evidence).await,
             // What has no name cannot be canceled: it waits until its key is forgotten.
             Err(GatewayError::Unknown { .. })
                 if armed.is_resumed() && payment.reference().is_some() && self.is_overdue(payment) =>
             {
-                self.abandon(payment, evidence).await
+                rarely(self.abandon(payment, evidence)).await
             }
-            Err(trouble) => self.wait_out(payment, trouble, evidence).await,
+            Err(trouble) => rarely(self.wait_out(payment, trouble, evidence)).await,
         }
     }
 
@@ -207,6 +208,12 @@ impl ProcessPayment {
         // The more attempts, the longer each: a gateway that answers nothing is not asked at one pace for days.
         self.clock.now().since(since) >= self.policy.abandon_after.saturating_mul(payment.attempt.number())
     }
+}
+
+/// A part of the flow that most orders never meet, kept apart from their futures: those of thousands of
+/// orders are held at once, and each is as large as the largest way through it.
+fn rarely<Part: Future>(part: Part) -> Pin<Box<Part>> {
+    Box::pin(part)
 }
 
 /// The evidence for what was not asked about yet.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, storing};
+use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, rarely, storing};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderError, OrderStatus};
 use crate::domain::outcome::FailureReason;
@@ -33,20 +33,28 @@ impl ProcessPayment {
     ) -> Result<Settled, ProcessError> {
         match charge {
             Charge::Approved(reference) => self.succeed(payment, reference, evidence).await,
-            Charge::Declined { reference, reason } => {
-                let fencing = payment.fencing(reference, reason);
-                // The decline is durable before anything is built on it: a crash here loses no reason.
-                self.park_briefly(&fencing.clone().with(evidence)).await?;
-                self.fence(&fencing.payment, Evidence::default()).await
-            }
+            Charge::Declined { reference, reason } => rarely(self.decline(payment, reference, reason, evidence)).await,
             // Neither leaves anything behind that could still be charged.
-            Charge::Refused(reason) | Charge::Canceled(reason) => self.fail(payment, reason, evidence).await,
+            Charge::Refused(reason) | Charge::Canceled(reason) => rarely(self.fail(payment, reason, evidence)).await,
             // Canceled, and nobody declined it: an earlier life of the database may have given it up.
             // The next attempt is begun at reconciliation's pace, so that a gateway which cancels whatever is
             // made is not asked without end.
-            Charge::Void => self.park_briefly(&payment.abandoning().with(evidence)).await,
-            Charge::Pending => self.park(&payment.unresolved().with(evidence)).await,
+            Charge::Void => rarely(self.park_briefly(&payment.abandoning().with(evidence))).await,
+            Charge::Pending => rarely(self.park(&payment.unresolved().with(evidence))).await,
         }
+    }
+
+    async fn decline(
+        &self,
+        payment: &Payment,
+        reference: ProviderToken,
+        reason: FailureReason,
+        evidence: Evidence,
+    ) -> Result<Settled, ProcessError> {
+        let fencing = payment.fencing(reference, reason);
+        // The decline is durable before anything is built on it: a crash here loses no reason.
+        self.park_briefly(&fencing.clone().with(evidence)).await?;
+        self.fence(&fencing.payment, Evidence::default()).await
     }
 
     /// Fails a declined order, stored as FENCING, once its charge is seen to be impossible.
@@ -109,7 +117,7 @@ impl ProcessPayment {
                 Ok(Settled::Later(order.id().clone()))
             }
             Settling::Contradicts(stored) => {
-                self.contradicted(&stored, &settlement).await?;
+                rarely(self.contradicted(&stored, &settlement)).await?;
                 Ok(Settled::Before(stored))
             }
             Settling::ToldOtherwise => {
@@ -118,7 +126,7 @@ impl ProcessPayment {
                     "the payment ({reference}) makes the order {}, but the outcome topic tells otherwise already",
                     order.status()
                 );
-                self.review(payment, finding, settlement.evidence).await
+                rarely(self.review(payment, finding, settlement.evidence)).await
             }
         }
     }
