@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 use order_payments::cli::{self, Cli};
+use tikv_jemallocator::Jemalloc;
 
 /// Thousands of short-lived requests and answers: see docs/performance.md.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     cli::run(Cli::parse()).unwrap_or_else(|error| {
