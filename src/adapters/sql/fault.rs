@@ -80,6 +80,12 @@ pub const NOT_BEGUN: &str = "no such payment was begun here";
 /// Told to those who save an order that is settled.
 pub const NOT_PENDING: &str = "an order is settled by settling its payment, never by saving it";
 
+/// A stored order whose id is none.
+pub fn unlawful_id(id: Option<&String>) -> RepositoryError {
+    let problem = "id: is no order id".to_owned();
+    RepositoryError::Corrupt { order_id: id.cloned().unwrap_or_default(), problem }
+}
+
 /// What a call is told that concerns no single order.
 pub fn unavailable(error: sqlx::Error) -> RepositoryError {
     RepositoryError::Unavailable(Box::new(DatabaseFault::from(error)))
