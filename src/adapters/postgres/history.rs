@@ -88,16 +88,16 @@ async fn settled(
 /// Those of which everything has ended, and nothing was stored since then.
 async fn ended(db: &mut Connection, ids: &[String], before: Timestamp) -> Result<Vec<String>, sqlx::Error> {
     const STATEMENT: &str = "
-        SELECT id FROM unnest($1::text[]) AS i (id)
-        WHERE (EXISTS (SELECT FROM payments WHERE order_id = id) OR EXISTS (SELECT FROM outbox WHERE order_id = id))
-            AND NOT EXISTS (SELECT FROM payments WHERE order_id = id
+        SELECT i.id FROM unnest($1::text[]) AS i (id)
+        WHERE (EXISTS (SELECT FROM payments WHERE order_id = i.id) OR EXISTS (SELECT FROM outbox WHERE order_id = i.id))
+            AND NOT EXISTS (SELECT FROM payments WHERE order_id = i.id
                 AND (state NOT IN ('SUCCEEDED', 'CANCELED', 'ABANDONED') OR due_at IS NOT NULL))
-            AND NOT EXISTS (SELECT FROM refunds WHERE order_id = id
+            AND NOT EXISTS (SELECT FROM refunds WHERE order_id = i.id
                 AND (state NOT IN ('SUCCEEDED', 'FAILED') OR due_at IS NOT NULL))
-            AND NOT EXISTS (SELECT FROM findings WHERE order_id = id AND coalesce(resolved_at, 'infinity') >= $2)
-            AND NOT EXISTS (SELECT FROM outbox e WHERE e.order_id = id
+            AND NOT EXISTS (SELECT FROM findings WHERE order_id = i.id AND coalesce(resolved_at, 'infinity') >= $2)
+            AND NOT EXISTS (SELECT FROM outbox e WHERE e.order_id = i.id
                 AND (e.created_at >= $2 OR EXISTS (SELECT FROM unpublished u WHERE u.event_id = e.event_id)))
-            AND NOT EXISTS (SELECT FROM journal WHERE order_id = id AND recorded_at >= $2)";
+            AND NOT EXISTS (SELECT FROM journal WHERE order_id = i.id AND recorded_at >= $2)";
     if ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -14,12 +14,15 @@ pub(in crate::adapters::postgres) async fn of_order(
     // The first entry of a first attempt that came with its order has no row: the two say all of it.
     // Entries of the same moment: the ninth attempt comes before the tenth.
     const STATEMENT: &str = "
-        SELECT subject, version, recorded_at, state, exchanges, actor, note FROM journal WHERE order_id = $1
-        UNION ALL
-        SELECT $2, 1, o.created_at, CASE p.flow WHEN 'one-step' THEN 'CONFIRMING' ELSE 'PREPARING' END, NULL, NULL, NULL
-        FROM payments p JOIN orders o ON o.id = p.order_id
-        WHERE p.order_id = $1 AND p.attempt = 1
-            AND NOT EXISTS (SELECT FROM journal WHERE order_id = $1 AND subject = $2 AND version = 1)
+        SELECT * FROM (
+            SELECT subject, version, recorded_at, state, exchanges, actor, note FROM journal WHERE order_id = $1
+            UNION ALL
+            SELECT $2, 1, o.created_at, CASE p.flow WHEN 'one-step' THEN 'CONFIRMING' ELSE 'PREPARING' END,
+                NULL, NULL, NULL
+            FROM payments p JOIN orders o ON o.id = p.order_id
+            WHERE p.order_id = $1 AND p.attempt = 1
+                AND NOT EXISTS (SELECT FROM journal WHERE order_id = $1 AND subject = $2 AND version = 1)
+        ) entries
         ORDER BY recorded_at, length(subject), subject, version";
     let first = JournalEntry::subject_of_payment(Attempt::FIRST);
     let query = sqlx::query_as(STATEMENT).bind(order_id).bind(first);
