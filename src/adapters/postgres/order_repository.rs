@@ -13,7 +13,7 @@ use crate::adapters::postgres::park::Waiting;
 use crate::adapters::postgres::{PostgresOrderRepository, journal, lists, load, renew};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailable};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sql::rows::{OrderRow, ends_of, readable_payments, tally_of, told_of, waiting_of};
+use crate::adapters::sql::rows::{OrderRow, ends_of, readable_payments, told_of, waiting_of};
 use crate::adapters::sql::stored_columns;
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -109,8 +109,13 @@ impl OrderRepository for PostgresOrderRepository {
     }
 
     async fn tally(&self) -> Result<Tally, RepositoryError> {
-        let counts = sqlx::query_as("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&self.pool).await;
-        Ok(tally_of(&counts.map_err(unavailable)?))
+        // One pass without sorting: grouped, ten million orders take longer than a statement may (measured: 8 s).
+        const STATEMENT: &str = "
+            SELECT count(*) FILTER (WHERE status = 'PENDING'), count(*) FILTER (WHERE status = 'PAID'),
+                count(*) FILTER (WHERE status = 'FAILED') FROM orders";
+        let counts: Result<(i64, i64, i64), _> = sqlx::query_as(STATEMENT).fetch_one(&self.pool).await;
+        let (pending, paid, failed) = counts.map_err(unavailable)?;
+        Ok(Tally { pending: pending.unsigned_abs(), paid: paid.unsigned_abs(), failed: failed.unsigned_abs() })
     }
 
     async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError> {
