@@ -10,8 +10,8 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::wire::outcome::rfc3339;
 use crate::application::prune::{Instruction, Keeper, Pace, Prune, Pruned, Refusal, Retention, SHORTEST, may_remove};
 use crate::cli::moment::period;
-use crate::cli::person::{Consent, Person};
-use crate::cli::{deployment, exit, print, progress};
+use crate::cli::person::Consent;
+use crate::cli::{deployment, exit, person, print, progress};
 use crate::config::Settings;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
@@ -40,8 +40,12 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     consent: Consent,
-    #[command(flatten)]
-    person: Option<Person>,
+    /// Your name; it is kept in the journal.
+    #[arg(long, value_name = "NAME", value_parser = person::actor, required_unless_present = "dry_run")]
+    actor: Option<String>,
+    /// Why, in a sentence; it is kept in the journal. No customer's data.
+    #[arg(long, value_name = "TEXT", value_parser = person::reason, required_unless_present = "dry_run")]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,18 +76,17 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     // How many there are is not asked: counting ten million orders takes longer than a statement may.
     let bar = progress::counter("orders");
     let show = |pruned: &Pruned| bar.set_position(pruned.seen);
-    let pruned = match (args.dry_run, &args.person) {
-        (true, _) => prune.observe(before, args.batch.into(), &show).await?,
-        (false, None) => anyhow::bail!("say who removes it and why, by --actor and --reason; nothing was done"),
-        (false, Some(person)) => {
+    let pruned = match (&args.actor, &args.reason) {
+        (Some(actor), Some(reason)) if !args.dry_run => {
             let question = format!("remove the history of all orders that were settled before {}?", rfc3339(before));
             if !args.consent.to(&question)? {
                 return Ok(ExitCode::FAILURE);
             }
-            let (actor, reason) = (person.actor.clone(), noted(args.older_than, &person.reason));
+            let (actor, reason) = (actor.clone(), noted(args.older_than, reason));
             let pace = Pace { batch: args.batch.into(), orders_per_second: args.rate };
             prune.remove(&Instruction { actor, reason, before }, &pace, &show).await?
         }
+        _ => prune.observe(before, args.batch.into(), &show).await?,
     };
     bar.finish_and_clear();
     tell(args, before, &pruned)?;

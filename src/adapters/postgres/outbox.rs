@@ -61,10 +61,12 @@ impl Outbox for PostgresOrderRepository {
     }
 
     async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError> {
-        // One statement, as in a transaction: no row of the queue is gone while its place is not stored.
+        // One statement, as in a transaction: no row of the queue is gone while its place is not stored. The
+        // events are a list and no join: autovacuum mostly finds the queue empty, and a planner that takes it
+        // for empty would walk all of it for each of them (measured: 170 µs an order instead of 7).
         const STATEMENT: &str = r#"
             WITH marked AS (
-                DELETE FROM unpublished u USING unnest($4::uuid[]) AS i (event_id) WHERE u.event_id = i.event_id
+                DELETE FROM unpublished WHERE event_id = ANY ($4)
             )
             INSERT INTO outbox_positions (topic, "partition", next_offset)
             SELECT $1, "partition", max(next_offset)
@@ -120,8 +122,7 @@ impl Outbox for PostgresOrderRepository {
 /// Marks those that are not marked yet, and says how many.
 async fn mark(db: &mut Connection, rows: &[EventRow]) -> Result<u64, sqlx::Error> {
     const STATEMENT: &str = "
-        DELETE FROM unpublished u USING unnest($1::uuid[], $2::text[]) AS i (event_id, order_id)
-        WHERE u.event_id = i.event_id AND u.order_id = i.order_id";
+        DELETE FROM unpublished WHERE event_id = ANY ($1) AND order_id = ANY ($2)";
     let marked = sqlx::query(STATEMENT)
         .bind(column(rows, |row| row.event_id))
         .bind(column(rows, |row| row.order_id.as_str()))

@@ -25,7 +25,7 @@ async fn a_pruned_order_that_is_read_again_is_not_charged_again() {
     assert_eq!((young.code, young.err.contains("the request topic")), (Some(5), true), "{young:?}");
     assert!(young.err.contains("keeps records for 7 days"), "{young:?}");
     let anonymous = desk.call(OLD).await;
-    assert_eq!((anonymous.code, anonymous.err.contains("--actor")), (Some(1), true), "{anonymous:?}");
+    assert_eq!((anonymous.code, anonymous.err.contains("--actor")), (Some(2), true), "{anonymous:?}");
     let nothing = desk.call_with(OLD, &by_ada).await;
     assert_eq!((nothing.code, &nothing.json()["orders_pruned"]), (Some(0), &Value::from(0)), "{nothing:?}");
 
