@@ -54,7 +54,7 @@ impl Step for Park {
                         subject, exchanges, actor, note)
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                     AND p.state = ANY (string_to_array(i.replaces, ','))
-                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED'))
                 RETURNING p.order_id, i.subject, p.version, p.state, i.exchanges, i.actor, i.note
             ) ",
             into_journal!("parked")

@@ -84,13 +84,13 @@ impl Settle {
                 FROM input i
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                     AND p.state = ANY (string_to_array(i.replaces, ','))
-                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED'))
                     AND NOT EXISTS (SELECT FROM outbox e WHERE e.order_id = i.order_id AND e.event_id = i.opposite_id)
                 RETURNING i.*, p.version
             ), moved AS (
                 UPDATE orders o SET status = e.status, updated_at = now()
                 FROM ended e
-                WHERE o.id = e.order_id AND o.status NOT IN ('PAID', 'FAILED')
+                WHERE o.id = e.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED')
                 RETURNING e.*
             ), told AS (
                 INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
