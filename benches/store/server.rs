@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use sqlx::PgConnection;
 
-/// Ticks of `/proc/PID/stat` in a second: USER_HZ, which is 100 on every Linux that Rust runs on.
+/// Ticks of `/proc/PID/stat` in a second: `USER_HZ`, which is 100 on every Linux that Rust runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// What was spent up to a moment.

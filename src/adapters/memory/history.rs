@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::adapters::memory::journal::NO_ORDER;
 use crate::adapters::memory::order_repository::{MemoryOrderRepository, refused_note};
+use crate::adapters::memory::refunds::StoredRefund;
 use crate::adapters::memory::tables::{Entry, Tables};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderId;
@@ -60,7 +61,7 @@ impl Tables {
         let rest = |entry: &Entry| entry.attempts.iter().all(|attempt| attempt.due.is_none() && attempt.has_ended());
         let has_history = |entry: &Entry| !entry.attempts.is_empty() || self.events.of(id).next().is_some();
         self.orders.get(id).is_some_and(|entry| is_old(entry) && rest(entry) && has_history(entry))
-            && self.refunds.values().filter(|stored| stored.is_of(id)).all(|stored| stored.has_ended())
+            && self.refunds.values().filter(|stored| stored.is_of(id)).all(StoredRefund::has_ended)
             && self.findings.values().filter(|stored| stored.is_about(id)).all(|stored| stored.ended_before(before))
             && self.events.of(id).all(|is_published| is_published)
             && self.journal.of(id.as_str()).iter().all(|entry| entry.recorded_at < before)
