@@ -38,6 +38,8 @@ pub enum Needs {
     Database,
     /// Those of the database and of the payment gateway.
     DatabaseAndGateway,
+    /// Those of the database and of Kafka.
+    DatabaseAndKafka,
     /// Those of Kafka alone.
     Kafka,
 }

@@ -4,6 +4,7 @@ pub mod gatekeeper;
 pub mod guarded_gateway;
 pub mod history;
 pub mod process_payment;
+pub mod prune;
 pub mod reconcile;
 pub mod refund_payment;
 pub mod relay_outbox;

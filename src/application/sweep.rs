@@ -145,6 +145,8 @@ impl Sweep {
                 let detail = "charged for an order that is not known here";
                 self.find(FindingKind::UnknownOrder, charge, detail, effect, swept).await?;
             }
+            // By what it was paid, and whether that went back, is known no more: there is nothing to compare.
+            (ListedStanding::Succeeded(_), Some(stored)) if stored.is_pruned() => {}
             (ListedStanding::Succeeded(taken), Some(stored)) => {
                 let total = stored.order.total_amount();
                 let is_named = stored.payment.as_ref().and_then(Payment::reference) == Some(&charge.reference);

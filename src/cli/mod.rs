@@ -12,6 +12,7 @@ mod orders;
 mod person;
 mod print;
 mod progress;
+mod prune;
 mod reconcile;
 mod refund;
 mod refunds;
@@ -60,6 +61,7 @@ enum Command {
     Reconcile(reconcile::Args),
     Review(review::Args),
     Gate(gate::Args),
+    Prune(prune::Args),
     Migrate(migrate::Args),
     Config(config::Args),
     Simulator(simulator::Args),
@@ -97,6 +99,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,
         Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
+        Command::Prune(args) => prune::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
         Command::Config(args) => config::run(&args, settings(Needs::Everything)),
         Command::Simulator(args) => simulator::run(&args).await,

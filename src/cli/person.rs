@@ -51,11 +51,13 @@ impl Consent {
     }
 }
 
-fn actor(text: &str) -> Result<String, String> {
+/// A name that may be kept.
+pub(crate) fn actor(text: &str) -> Result<String, String> {
     kept(text, MAX_ACTOR_CHARS)
 }
 
-fn reason(text: &str) -> Result<String, String> {
+/// A reason that may be kept.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     kept(text, MAX_REASON_CHARS)
 }
 

@@ -47,6 +47,7 @@ impl Reader {
             Needs::Everything => true,
             Needs::Database => key.starts_with("database."),
             Needs::DatabaseAndGateway => key.starts_with("database.") || key.starts_with("gateway."),
+            Needs::DatabaseAndKafka => key.starts_with("database.") || key.starts_with("kafka."),
             Needs::Kafka => key.starts_with("kafka."),
         };
         if !is_needed {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod event_publisher;
 pub mod finding_repository;
 pub mod gate_repository;
+pub mod history_repository;
 pub mod order_repository;
 pub mod outbox;
 pub mod payment_gateway;

@@ -160,17 +160,17 @@ pub trait OrderRepository: Repository<Order, OrderId> {
     /// [`RepositoryError`]; nothing was changed.
     async fn under_review(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError>;
 
-    /// Up to `limit` PAID orders that were settled from `since` on, by id, those after `after` alone where it
-    /// is given.
+    /// Up to `limit` PAID orders that were settled from `since` on, in the order in which they were, those
+    /// behind `after` alone where it is given. One that is settled meanwhile may come too late to be among them.
     ///
     /// # Errors
     /// [`RepositoryError`]; nothing was changed.
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError>;
+    ) -> Result<Vec<PaidOrder>, RepositoryError>;
 
     /// The order's journal, oldest first: its attempts' entries and its refunds'.
     ///
@@ -221,6 +221,24 @@ pub struct StoredOrder {
     pub order: Order,
     /// Its latest attempt; `None` where the order was saved but never asked to be paid.
     pub payment: Option<Payment>,
+}
+
+/// A PAID order, and where it stands among the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidOrder {
+    /// Where.
+    pub at: PaidAt,
+    /// The order.
+    pub stored: StoredOrder,
+}
+
+/// Where a PAID order stands among the others: by when it was settled, then by its id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PaidAt {
+    /// When it was settled, by the storage's clock.
+    pub settled_at: Timestamp,
+    /// Its id.
+    pub id: OrderId,
 }
 
 /// Orders by status.

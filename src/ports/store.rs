@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ports::finding_repository::FindingRepository;
 use crate::ports::gate_repository::GateRepository;
+use crate::ports::history_repository::HistoryRepository;
 use crate::ports::order_repository::OrderRepository;
 use crate::ports::outbox::Outbox;
 use crate::ports::position_repository::PositionRepository;
@@ -25,6 +26,8 @@ pub struct Store {
     pub findings: Arc<dyn FindingRepository>,
     /// How far requests were handled.
     pub positions: Arc<dyn PositionRepository>,
+    /// What may be removed.
+    pub history: Arc<dyn HistoryRepository>,
 }
 
 impl Store {
@@ -37,6 +40,7 @@ impl Store {
             + GateRepository
             + FindingRepository
             + PositionRepository
+            + HistoryRepository
             + 'static,
     {
         let storage = Arc::new(storage);
@@ -46,7 +50,8 @@ impl Store {
             refunds: storage.clone(),
             gates: storage.clone(),
             findings: storage.clone(),
-            positions: storage,
+            positions: storage.clone(),
+            history: storage,
         }
     }
 }

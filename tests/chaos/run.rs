@@ -72,7 +72,7 @@ async fn settled(setup: &Setup, form: &Form, calm: Instant) -> Option<Duration> 
         SELECT (SELECT count(*) FROM orders),
             (SELECT count(*) FROM orders o WHERE status NOT IN ('PAID', 'FAILED') AND NOT EXISTS
                 (SELECT FROM payments p WHERE p.order_id = o.id AND p.state = 'REVIEW'))
-            + (SELECT count(*) FROM outbox WHERE published_at IS NULL)";
+            + (SELECT count(*) FROM unpublished)";
     let mut connection = PgConnection::connect(&setup.database.url).await.expect("PostgreSQL answers");
     let mut glances = tokio::time::interval(GLANCE);
     while calm.elapsed() < form.settle_within {
@@ -99,7 +99,7 @@ async fn gather(form: &Form, setup: &Setup, provider: &Provider) -> Evidence {
         "SELECT kind || ' of ' || order_id || ': ' || detail FROM findings WHERE resolved_at IS NULL ORDER BY found_at",
     );
     let open_findings = open_findings.fetch_all(&mut connection).await.expect("the tables are there");
-    let unpublished = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL");
+    let unpublished = sqlx::query_scalar("SELECT count(*) FROM unpublished");
     let unpublished = unpublished.fetch_one(&mut connection).await.expect("the tables are there");
     Evidence {
         requested: all_requested(form.orders),

@@ -9,6 +9,7 @@ use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::adapters::system::SystemClock;
 use order_payments::ports::finding_repository::FindingRepository;
 use order_payments::ports::gate_repository::GateRepository;
+use order_payments::ports::history_repository::HistoryRepository;
 use order_payments::ports::order_repository::OrderRepository;
 use order_payments::ports::outbox::Outbox;
 use order_payments::ports::position_repository::PositionRepository;
@@ -41,12 +42,24 @@ pub(crate) enum Database {
 
 /// What the clauses are tried on.
 pub(crate) trait Store:
-    OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+    OrderRepository
+    + Outbox
+    + RefundRepository
+    + GateRepository
+    + FindingRepository
+    + PositionRepository
+    + HistoryRepository
 {
 }
 
 impl<T> Store for T where
-    T: OrderRepository + Outbox + RefundRepository + GateRepository + FindingRepository + PositionRepository
+    T: OrderRepository
+        + Outbox
+        + RefundRepository
+        + GateRepository
+        + FindingRepository
+        + PositionRepository
+        + HistoryRepository
 {
 }
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use order_payments::domain::attempt::Attempt;
-use order_payments::domain::order::OrderId;
 use order_payments::domain::outcome::OutcomeKind;
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::clock::Clock;
-use order_payments::ports::order_repository::{StoredOrder, UNATTENDED_AFTER, Waiting};
+use order_payments::ports::order_repository::{PaidAt, StoredOrder, UNATTENDED_AFTER, Waiting};
 use order_payments::ports::outbox::FoundEvent;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -81,14 +80,21 @@ async fn paid_orders_are_listed_from_when_they_were_settled(database: &Database)
     }
     store.settle(&failed(&armed(&*store, "failed").await)).await.expect("settled");
     begun(&*store, "pending").await;
-    let listed = async |since: Timestamp, after: Option<OrderId>, limit| {
+    let listed = async |since: Timestamp, after: Option<PaidAt>, limit| {
         let paid = store.paid_since(since, after.as_ref(), limit).await.expect("read");
-        names(&paid).into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+        assert!(paid.is_sorted_by(|one, other| one.at < other.at), "{paid:?}");
+        assert!(paid.iter().all(|paid| paid.at.id == *paid.stored.order.id()), "{paid:?}");
+        paid
     };
-    assert_eq!(listed(before, None, 10).await, ["B", "a", "b"]);
-    assert_eq!(listed(before, None, 2).await, ["B", "a"]);
-    assert_eq!(listed(before, Some(id("a")), 2).await, ["b"]);
-    assert_eq!(listed(before.plus(Duration::from_hours(1)), None, 10).await, [] as [&str; 0]);
+    let all = listed(before, None, 10).await;
+    let mut names: Vec<_> = all.iter().map(|paid| paid.at.id.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["B", "a", "b"]);
+    assert_eq!(listed(before, None, 2).await, all[..2]);
+    assert_eq!(listed(before, Some(all[0].at.clone()), 1).await, all[1..2]);
+    assert_eq!(listed(before, Some(all[1].at.clone()), 10).await, all[2..]);
+    assert_eq!(listed(all[0].at.settled_at, None, 10).await, all, "from that very moment on");
+    assert_eq!(listed(before.plus(Duration::from_hours(1)), Some(all[0].at.clone()), 10).await, []);
 }
 
 async fn a_hastened_payment_is_due_at_once(database: &Database) {

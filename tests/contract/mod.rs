@@ -4,6 +4,7 @@ mod database;
 pub(crate) mod event_publisher;
 mod findings;
 mod gates;
+mod history;
 mod journal;
 mod killed;
 mod lists;

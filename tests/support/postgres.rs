@@ -78,6 +78,26 @@ impl Database {
         count.await.expect("the table is there").get(0)
     }
 
+    /// What this statement counts.
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+        sqlx::query_scalar(statement).fetch_one(&mut connection).await.expect("the statement is lawful")
+    }
+
+    /// Moves all that is stored of an order back in time, as if it had been stored so much earlier.
+    pub(crate) async fn make_older(&self, order_id: &str, age: &str) {
+        const STATEMENTS: [&str; 3] = [
+            "UPDATE orders SET created_at = created_at - $2::text::interval, updated_at = updated_at - $2::text::interval WHERE id = $1",
+            "UPDATE outbox SET created_at = created_at - $2::text::interval WHERE order_id = $1",
+            "UPDATE journal SET recorded_at = recorded_at - $2::text::interval WHERE order_id = $1",
+        ];
+        let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+        for statement in STATEMENTS {
+            let query = sqlx::query(statement).bind(order_id).bind(age);
+            query.execute(&mut connection).await.expect("the statement is lawful");
+        }
+    }
+
     /// A real backup of it as it is now, taken while it is used.
     pub(crate) async fn dump(&self) -> Backup {
         let folder = TempDir::new().expect("a folder for the backup");

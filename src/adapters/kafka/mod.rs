@@ -30,6 +30,7 @@ pub mod reader;
 mod record;
 pub mod requests;
 pub mod restore;
+pub mod retention;
 mod starts;
 pub mod status;
 mod tail;

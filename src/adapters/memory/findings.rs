@@ -13,13 +13,24 @@ use crate::ports::order_repository::RepositoryError;
 #[derive(Clone)]
 pub(in crate::adapters::memory) struct StoredFinding {
     finding: Finding,
-    is_open: bool,
+    /// `None` while it is open.
+    resolved_at: Option<Timestamp>,
+}
+
+impl StoredFinding {
+    pub(in crate::adapters::memory) fn is_about(&self, id: &OrderId) -> bool {
+        self.finding.order_id == *id
+    }
+
+    pub(in crate::adapters::memory) fn ended_before(&self, before: Timestamp) -> bool {
+        self.resolved_at.is_some_and(|resolved_at| resolved_at < before)
+    }
 }
 
 impl MemoryOrderRepository {
     fn open_findings_where(&self, matches: impl Fn(&Finding) -> bool) -> Vec<Finding> {
         let tables = self.tables();
-        let open = tables.findings.values().filter(|stored| stored.is_open && matches(&stored.finding));
+        let open = tables.findings.values().filter(|stored| stored.resolved_at.is_none() && matches(&stored.finding));
         let mut findings: Vec<_> = open.map(|stored| stored.finding.clone()).collect();
         findings.sort_by_key(|finding| finding.found_at);
         findings
@@ -31,7 +42,7 @@ impl FindingRepository for MemoryOrderRepository {
     async fn report(&self, finding: &Finding) -> Result<bool, RepositoryError> {
         let findings = &mut self.tables().findings;
         let is_new = !findings.contains_key(&finding.id());
-        findings.entry(finding.id()).or_insert_with(|| StoredFinding { finding: finding.clone(), is_open: true });
+        findings.entry(finding.id()).or_insert_with(|| StoredFinding { finding: finding.clone(), resolved_at: None });
         Ok(is_new)
     }
 
@@ -50,10 +61,10 @@ impl FindingRepository for MemoryOrderRepository {
         id: Uuid,
         _actor: &str,
         _reason: &str,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<bool, RepositoryError> {
         let mut tables = self.tables();
-        let open = tables.findings.get_mut(&id).filter(|stored| stored.is_open);
-        Ok(open.map(|stored| stored.is_open = false).is_some())
+        let open = tables.findings.get_mut(&id).filter(|stored| stored.resolved_at.is_none());
+        Ok(open.map(|stored| stored.resolved_at = Some(now)).is_some())
     }
 }

@@ -29,6 +29,10 @@ impl Journal {
         self.0.entry(owner.to_owned()).or_default().push(entry);
     }
 
+    pub(in crate::adapters::memory) fn forget(&mut self, owner: &str) {
+        self.0.remove(owner);
+    }
+
     pub(in crate::adapters::memory) fn of(&self, owner: &str) -> &[JournalEntry] {
         self.0.get(owner).map(Vec::as_slice).unwrap_or_default()
     }

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod event_publisher;
 mod findings;
 mod gates;
+mod history;
 mod journal;
 pub mod order_repository;
 mod outbox;

@@ -19,8 +19,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::answers::opposite_event;
 use crate::ports::order_repository::{
-    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, UNATTENDED_AFTER, Waiting,
+    Begun, JournalEntry, OrderRepository, PaidAt, PaidOrder, Renewing, Repository, RepositoryError, Settling, Standing,
+    StoredOrder, Tally, UNATTENDED_AFTER, Waiting,
 };
 
 const NOT_BEGUN: &str = "no such payment was begun here";
@@ -249,16 +249,29 @@ impl OrderRepository for MemoryOrderRepository {
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        let is_recent = |entry: &Entry| entry.settled_at.is_some_and(|settled_at| settled_at >= since);
-        Ok(self.listed(after, limit, |entry| entry.order.status() == OrderStatus::Paid && is_recent(entry)))
+    ) -> Result<Vec<PaidOrder>, RepositoryError> {
+        let paid = |entry: &Entry| {
+            let settled_at = entry.settled_at.filter(|_| entry.order.status() == OrderStatus::Paid)?;
+            let at = PaidAt { settled_at, id: entry.order.id().clone() };
+            Some(PaidOrder { at, stored: entry.as_stored() })
+        };
+        let is_listed = |paid: &PaidOrder| paid.at.settled_at >= since && after.is_none_or(|after| paid.at > *after);
+        let mut listed: Vec<_> = self.tables().orders.values().filter_map(paid).filter(is_listed).collect();
+        listed.sort_by(|one, other| one.at.cmp(&other.at));
+        listed.truncate(limit);
+        Ok(listed)
     }
 
     async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
         Ok(self.tables().journal.of(id.as_str()).to_vec())
     }
+}
+
+/// An entry of that version was noted before.
+pub(in crate::adapters::memory) fn refused_note() -> RepositoryError {
+    RepositoryError::Refused { order_id: String::new(), source: "it was noted before".into() }
 }
 
 pub(in crate::adapters::memory) fn refused(id: &OrderId, why: &str) -> RepositoryError {

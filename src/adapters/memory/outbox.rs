@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
+use crate::domain::order::OrderId;
 use crate::domain::outcome::EventId;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::RepositoryError;
@@ -48,6 +49,17 @@ impl Events {
             self.index.insert(event.id, self.entries.len());
             self.entries.push(Entry { event, published });
         }
+    }
+
+    /// Of each event of this order, whether it is published.
+    pub(in crate::adapters::memory) fn of(&self, id: &OrderId) -> impl Iterator<Item = bool> {
+        self.entries.iter().filter(|entry| entry.event.order_id == *id).map(|entry| entry.published.is_some())
+    }
+
+    pub(in crate::adapters::memory) fn forget(&mut self, id: &OrderId) {
+        self.entries.retain(|entry| entry.event.order_id != *id);
+        let numbered = self.entries.iter().enumerate();
+        self.index = numbered.map(|(index, entry)| (entry.event.id, index)).collect();
     }
 
     /// Whether the event was here and not marked before.

@@ -33,6 +33,15 @@ impl StoredRefund {
         journal.add(owner, subject, self.version, now, self.refund.state.name(), evidence);
     }
 
+    pub(in crate::adapters::memory) fn is_of(&self, id: &OrderId) -> bool {
+        self.refund.order_id == *id
+    }
+
+    /// Whether nothing can follow on it: it is looked after no more.
+    pub(in crate::adapters::memory) fn has_ended(&self) -> bool {
+        self.due.is_none() && (self.is_failed() || matches!(self.refund.state, RefundState::Succeeded(_)))
+    }
+
     fn is_failed(&self) -> bool {
         matches!(self.refund.state, RefundState::Failed { .. })
     }

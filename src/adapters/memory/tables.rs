@@ -102,6 +102,11 @@ impl StoredAttempt {
         stored
     }
 
+    /// Whether nothing can follow on it, not even by a person's word.
+    pub(in crate::adapters::memory) fn has_ended(&self) -> bool {
+        self.is_one_of(&["SUCCEEDED", "CANCELED", "ABANDONED"])
+    }
+
     pub(in crate::adapters::memory) fn is_one_of(&self, states: &[&str]) -> bool {
         states.contains(&self.payment.state.name())
     }

@@ -63,8 +63,9 @@ impl Step for Arm {
 impl Arm {
     /// The compare-and-set; says whose reference is stored now.
     async fn store(&self, batch: &[Arc<Prepared>]) -> Result<HashSet<String>, sqlx::Error> {
-        // The expected state is part of the input, and PENDING is what is not settled, because a planner
-        // without statistics takes an equality for rare and would start from it instead of the keys.
+        // The expected state is part of the input, PENDING is what is not settled, and the status is wrapped,
+        // because a planner would start from what it takes for rare instead of the keys: an equality that it has
+        // no statistics of, a status that it has seen no other of (measured: 1 ms an order, after 1,000 of them).
         const STATEMENT: &str = concat!(
             "WITH armed AS (
                 UPDATE payments p SET state = 'CONFIRMING', reference = i.reference, armed_at = i.armed_at,
@@ -73,7 +74,7 @@ impl Arm {
                         $6::text[], $7::text[], $8::text[], $9::text[])
                     AS i (order_id, attempt, expected, reference, armed_at, subject, exchanges, actor, note)
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt AND p.state = i.expected
-                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED'))
                 RETURNING p.order_id, i.subject, p.version, p.state, i.exchanges, i.actor, i.note
             ) ",
             into_journal!("armed"),

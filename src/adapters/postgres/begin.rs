@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
 
 use crate::adapters::postgres::CONCURRENT_BATCHES;
 use crate::adapters::postgres::columns::{column, into_journal};
@@ -19,7 +22,7 @@ use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{Begun, JournalEntry, RepositoryError, UNATTENDED_AFTER};
 
-/// An order and its first attempt for each element of the arrays that [`Begin::insert`] binds.
+/// An order and its first attempt for each element of the arrays that [`Begin::bound`] binds.
 macro_rules! input {
     () => {
         concat!(
@@ -42,14 +45,6 @@ macro_rules! attempt_columns {
     };
 }
 
-/// What the journal is told of an attempt that has begun: nothing was sent for it yet.
-macro_rules! begun_columns {
-    () => {
-        "RETURNING order_id, $17::text AS subject, version, state, \
-            NULL::text AS exchanges, NULL::text AS actor, NULL::text AS note"
-    };
-}
-
 /// The step `begin`.
 pub(in crate::adapters::postgres) struct Begin {
     pub(in crate::adapters::postgres) pool: Connections,
@@ -62,6 +57,9 @@ pub(in crate::adapters::postgres) struct Asked {
     first: Payment,
     now: Timestamp,
 }
+
+/// A statement whose input is bound; answers with the ids of the orders that it has stored something of.
+type Stored<'call> = QueryScalar<'call, Postgres, String, PgArguments>;
 
 /// An order and its first attempt as they would be stored.
 struct First {
@@ -100,6 +98,7 @@ impl Step for Begin {
 impl Begin {
     /// Stores the orders that are not there yet, and says which.
     async fn store_new(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
+        // The journal is told nothing: its first entry is read from these two rows.
         // IS TRUE keeps the planner from making a join of it: a hashed look-up serves better.
         const STATEMENT: &str = concat!(
             "WITH input AS (SELECT * FROM ",
@@ -114,17 +113,15 @@ impl Begin {
             attempt_columns!(),
             ") SELECT id, ",
             attempt_columns!(),
-            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE ",
-            begun_columns!(),
-            ") ",
-            into_journal!("begun"),
-            " RETURNING order_id"
+            " FROM input WHERE (id IN (SELECT id FROM new_orders)) IS TRUE
+            ) SELECT id FROM new_orders"
         );
-        self.insert(STATEMENT, firsts).await
+        Self::bound(STATEMENT, firsts).fetch_all(&self.pool).await.map(|stored| stored.into_iter().collect())
     }
 
-    /// Stores the first attempts of orders that were saved without one.
-    async fn store_attempts(&self, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
+    /// Stores the first attempts of orders that were saved without one, each with its entry in the journal:
+    /// when it was begun cannot be told from its order.
+    async fn store_attempts(&self, firsts: &[First]) -> Result<(), sqlx::Error> {
         const STATEMENT: &str = concat!(
             "WITH begun AS (
                 INSERT INTO payments (order_id, ",
@@ -134,16 +131,17 @@ impl Begin {
             " FROM ",
             input!(),
             " ON CONFLICT (order_id, attempt) DO NOTHING ",
-            begun_columns!(),
-            ") ",
+            "RETURNING order_id, $17::text AS subject, version, state,
+                NULL::text AS exchanges, NULL::text AS actor, NULL::text AS note) ",
             into_journal!("begun"),
             " RETURNING order_id"
         );
-        self.insert(STATEMENT, firsts).await
+        let subject = JournalEntry::subject_of_payment(Attempt::FIRST);
+        Self::bound(STATEMENT, firsts).bind(subject).fetch_all(&self.pool).await.map(|_| ())
     }
 
-    async fn insert(&self, statement: &'static str, firsts: &[First]) -> Result<HashSet<String>, sqlx::Error> {
-        let stored: Vec<String> = sqlx::query_scalar(statement)
+    fn bound<'call>(statement: &'static str, firsts: &'call [First]) -> Stored<'call> {
+        sqlx::query_scalar(statement)
             .bind(column(firsts, |first| first.order.id.as_str()))
             .bind(column(firsts, |first| first.order.customer_email.as_str()))
             .bind(column(firsts, |first| first.order.total_amount.as_str()))
@@ -160,10 +158,6 @@ impl Begin {
             .bind(column(firsts, |first| first.payment.correlation_id.as_deref()))
             .bind(column(firsts, |first| first.payment.traceparent.as_deref()))
             .bind(column(firsts, |first| first.payment.requested_at))
-            .bind(JournalEntry::subject_of_payment(Attempt::FIRST))
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(stored.into_iter().collect())
     }
 
     /// What is stored of the orders that are not new. A statement of its own, so that it sees what

@@ -3,11 +3,9 @@
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::load::stored;
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::rows::{StoredRow, readable_orders};
 use crate::adapters::sql::stored_columns;
 use crate::domain::order::OrderId;
-use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{RepositoryError, StoredOrder};
 
 /// The latest attempts of these orders, by id.
@@ -31,21 +29,16 @@ pub(in crate::adapters::postgres) enum Which {
     All,
     /// Those whose latest attempt is under review. No other attempt ever is.
     UnderReview,
-    /// PAID, and settled from then on.
-    PaidSince(Timestamp),
 }
 
 impl Which {
-    /// Takes the id to go on behind, the limit and, for the last, the date.
+    /// Takes the id to go on behind, and the limit.
     const fn statement(&self) -> &'static str {
         match self {
             Self::All => with_latest!("SELECT * FROM orders WHERE id > $1 ORDER BY id LIMIT $2"),
             Self::UnderReview => with_latest!(
                 "SELECT * FROM orders WHERE id IN (SELECT order_id FROM payments
-                     WHERE state = 'REVIEW' AND order_id > $1 ORDER BY order_id LIMIT $2)"
-            ),
-            Self::PaidSince(_) => with_latest!(
-                "SELECT * FROM orders WHERE status = 'PAID' AND id > $1 AND updated_at >= $3 ORDER BY id LIMIT $2"
+                     WHERE waits_as = 'REVIEW' AND order_id > $1 ORDER BY order_id LIMIT $2)"
             ),
         }
     }
@@ -62,7 +55,6 @@ pub(in crate::adapters::postgres) async fn page(
     let mut after = after.map_or_else(String::new, ToString::to_string); // No id is empty: all come after it.
     loop {
         let query = sqlx::query(which.statement()).bind(&after).bind(limit);
-        let query = if let Which::PaidSince(since) = which { query.bind(Moment(*since)) } else { query };
         let rows = query.fetch_all(pool).await.map_err(unavailable)?;
         let rows: Result<Vec<StoredRow>, _> = rows.iter().map(stored).collect();
         let rows = rows.map_err(unavailable)?;

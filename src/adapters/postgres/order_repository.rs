@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use crate::adapters::postgres::arm::Prepared;
 use crate::adapters::postgres::begin::Asked;
 use crate::adapters::postgres::lists::Which;
+use crate::adapters::postgres::paid::paid_since;
 use crate::adapters::postgres::park::Waiting;
 use crate::adapters::postgres::{PostgresOrderRepository, journal, lists, load, renew};
 use crate::adapters::sql::fault::{DatabaseFault, NOT_PENDING, refused, unavailable};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sql::rows::{OrderRow, ends_of, readable_payments, tally_of, told_of, waiting_of};
+use crate::adapters::sql::rows::{OrderRow, ends_of, readable_payments, told_of, waiting_of};
 use crate::adapters::sql::stored_columns;
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId, OrderStatus};
@@ -21,8 +22,8 @@ use crate::domain::payment::{ChargeFlow, Payment, Renewal, Settlement, Transitio
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
-    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, Waiting as WaitingOrders,
+    Begun, JournalEntry, OrderRepository, PaidAt, PaidOrder, Renewing, Repository, RepositoryError, Settling, Standing,
+    StoredOrder, Tally, Waiting as WaitingOrders,
 };
 
 #[async_trait]
@@ -108,8 +109,13 @@ impl OrderRepository for PostgresOrderRepository {
     }
 
     async fn tally(&self) -> Result<Tally, RepositoryError> {
-        let counts = sqlx::query_as("SELECT status, count(*) FROM orders GROUP BY status").fetch_all(&self.pool).await;
-        Ok(tally_of(&counts.map_err(unavailable)?))
+        // One pass without sorting: grouped, ten million orders take longer than a statement may (measured: 8 s).
+        const STATEMENT: &str = "
+            SELECT count(*) FILTER (WHERE status = 'PENDING'), count(*) FILTER (WHERE status = 'PAID'),
+                count(*) FILTER (WHERE status = 'FAILED') FROM orders";
+        let counts: Result<(i64, i64, i64), _> = sqlx::query_as(STATEMENT).fetch_one(&self.pool).await;
+        let (pending, paid, failed) = counts.map_err(unavailable)?;
+        Ok(Tally { pending: pending.unsigned_abs(), paid: paid.unsigned_abs(), failed: failed.unsigned_abs() })
     }
 
     async fn renew(&self, renewal: &Renewal) -> Result<Renewing, RepositoryError> {
@@ -117,9 +123,9 @@ impl OrderRepository for PostgresOrderRepository {
     }
 
     async fn told(&self, id: &OrderId) -> Result<Option<OutcomeKind>, RepositoryError> {
-        const STATEMENT: &str = "SELECT event_id FROM outbox WHERE event_id = ANY ($1)";
+        const STATEMENT: &str = "SELECT event_id FROM outbox WHERE order_id = $1 AND event_id = ANY ($2)";
         let ends = ends_of(id).map(|(_, event_id)| event_id);
-        let found = sqlx::query_scalar(STATEMENT).bind(ends.as_slice()).fetch_all(&self.pool).await;
+        let found = sqlx::query_scalar(STATEMENT).bind(id.as_str()).bind(ends.as_slice()).fetch_all(&self.pool).await;
         Ok(told_of(id, &found.map_err(unavailable)?))
     }
 
@@ -136,8 +142,7 @@ impl OrderRepository for PostgresOrderRepository {
 
     async fn waiting(&self) -> Result<WaitingOrders, RepositoryError> {
         const STATEMENT: &str = "
-            SELECT state, count(*) FROM payments
-            WHERE state IN ('UNRESOLVED', 'FENCING', 'ABANDONING', 'REVIEW') GROUP BY state";
+            SELECT waits_as, count(*) FROM payments WHERE waits_as IS NOT NULL GROUP BY waits_as";
         let counts = sqlx::query_as(STATEMENT).fetch_all(&self.pool).await;
         Ok(waiting_of(&counts.map_err(unavailable)?))
     }
@@ -149,10 +154,10 @@ impl OrderRepository for PostgresOrderRepository {
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        lists::page(&self.pool, &Which::PaidSince(since), after, limit).await
+    ) -> Result<Vec<PaidOrder>, RepositoryError> {
+        paid_since(&self.pool, since, after, limit).await
     }
 
     async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {

@@ -10,7 +10,7 @@ use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::postgres::connections::Connection;
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events, report_other_bytes};
+use crate::adapters::sql::outbox_rows::{EventRow, positions_after, readable_events, report_other_bytes};
 use crate::ports::order_repository::RepositoryError;
 use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
 
@@ -42,8 +42,10 @@ impl Outbox for PostgresOrderRepository {
 
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutcomeEvent>, RepositoryError> {
         const STATEMENT: &str = "
-            SELECT event_id, order_id, event_type, headers, payload FROM outbox
-            WHERE published_at IS NULL ORDER BY created_at, event_id LIMIT $1 OFFSET $2";
+            SELECT e.event_id, e.order_id, e.event_type, e.headers, e.payload
+            FROM (SELECT * FROM unpublished ORDER BY created_at, event_id LIMIT $1 OFFSET $2) u
+            JOIN outbox e ON e.order_id = u.order_id AND e.event_id = u.event_id
+            ORDER BY u.created_at, u.event_id";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut offset = 0;
         loop {
@@ -59,10 +61,29 @@ impl Outbox for PostgresOrderRepository {
     }
 
     async fn mark_published(&self, topic: &str, published: &[Published]) -> Result<(), RepositoryError> {
-        let mut tx = self.pool.begin().await.map_err(unavailable)?;
-        mark(&mut tx, published).await.map_err(unavailable)?;
-        raise(&mut tx, topic, &positions_after(published)).await.map_err(unavailable)?;
-        tx.commit().await.map_err(unavailable)
+        // One statement, as in a transaction: no row of the queue is gone while its place is not stored. The
+        // events are a list and no join: autovacuum mostly finds the queue empty, and a planner that takes it
+        // for empty would walk all of it for each of them (measured: 170 µs an order instead of 7).
+        const STATEMENT: &str = r#"
+            WITH marked AS (
+                DELETE FROM unpublished WHERE event_id = ANY ($4)
+            )
+            INSERT INTO outbox_positions (topic, "partition", next_offset)
+            SELECT $1, "partition", max(next_offset)
+            FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset)
+            GROUP BY "partition" ORDER BY "partition"
+            ON CONFLICT (topic, "partition") DO UPDATE
+            SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
+        let positions = positions_after(published);
+        sqlx::query(STATEMENT)
+            .bind(topic)
+            .bind(column(&positions, |position| position.partition))
+            .bind(column(&positions, |position| position.next_offset))
+            .bind(column(published, |published| published.event_id.as_uuid()))
+            .execute(&self.pool)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
     }
 
     async fn adopt(
@@ -73,13 +94,13 @@ impl Outbox for PostgresOrderRepository {
     ) -> Result<Adopted, RepositoryError> {
         // An event that was written twice to the topic is one row here, at its last place.
         let found: BTreeMap<_, _> = found.iter().map(|found| (found.event.id, found)).collect();
-        let found: Vec<_> = found.into_values().collect();
-        let places = column(&found, |found| place_of(found));
+        let mut rows: Vec<_> = found.into_values().map(|found| EventRow::of(&found.event)).collect();
+        // As settlements do: whoever waits for the other's rows never has one that the other waits for.
+        rows.sort_by(|one, other| (&one.order_id, one.event_id).cmp(&(&other.order_id, other.event_id)));
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
-        let rows = column(&found, |found| EventRow::of(&found.event));
-        let stored = store(&mut tx, &rows, &places).await.map_err(unavailable)?;
+        let stored = store(&mut tx, &rows).await.map_err(unavailable)?;
         // Statements of their own: they see what a settlement committed while the first one waited for it.
-        let marked = mark(&mut tx, &places).await.map_err(unavailable)?;
+        let marked = mark(&mut tx, &rows).await.map_err(unavailable)?;
         let others = keep_bytes(&mut tx, &rows).await.map_err(unavailable)?;
         note(&mut tx, topic, read_up_to).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
@@ -99,37 +120,31 @@ impl Outbox for PostgresOrderRepository {
 }
 
 /// Marks those that are not marked yet, and says how many.
-async fn mark(db: &mut Connection, published: &[Published]) -> Result<u64, sqlx::Error> {
-    // Worded so that the planner starts from the keys, not from the index of what is unpublished.
-    const STATEMENT: &str = r#"
-        UPDATE outbox e SET published_at = now(), "partition" = i."partition", "offset" = i."offset"
-        FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS i (event_id, "partition", "offset")
-        WHERE e.event_id = i.event_id AND coalesce(e.published_at, 'infinity') >= 'infinity'"#;
+async fn mark(db: &mut Connection, rows: &[EventRow]) -> Result<u64, sqlx::Error> {
+    const STATEMENT: &str = "
+        DELETE FROM unpublished WHERE event_id = ANY ($1) AND order_id = ANY ($2)";
     let marked = sqlx::query(STATEMENT)
-        .bind(column(published, |published| published.event_id.as_uuid()))
-        .bind(column(published, |published| published.partition))
-        .bind(column(published, |published| published.offset))
+        .bind(column(rows, |row| row.event_id))
+        .bind(column(rows, |row| row.order_id.as_str()))
         .execute(db)
         .await?;
     Ok(marked.rows_affected())
 }
 
 /// Stores events that are unknown here as published ones, and says how many.
-async fn store(db: &mut Connection, rows: &[EventRow], places: &[Published]) -> Result<u64, sqlx::Error> {
-    const STATEMENT: &str = r#"
-        INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at, published_at, "partition", "offset")
-        SELECT event_id, order_id, event_type, headers, payload, now(), now(), "partition", "offset"
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::bigint[])
-            AS i (event_id, order_id, event_type, headers, payload, "partition", "offset")
-        ON CONFLICT (event_id) DO NOTHING"#;
+async fn store(db: &mut Connection, rows: &[EventRow]) -> Result<u64, sqlx::Error> {
+    const STATEMENT: &str = "
+        INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
+        SELECT event_id, order_id, event_type, headers, payload, now()
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+            AS i (event_id, order_id, event_type, headers, payload)
+        ON CONFLICT (order_id, event_id) DO NOTHING";
     let stored = sqlx::query(STATEMENT)
         .bind(column(rows, |row| -> Uuid { row.event_id }))
         .bind(column(rows, |row| row.order_id.as_str()))
         .bind(column(rows, |row| row.event_type.as_str()))
         .bind(column(rows, |row| row.headers.as_str()))
         .bind(column(rows, |row| row.payload.as_slice()))
-        .bind(column(places, |place| place.partition))
-        .bind(column(places, |place| place.offset))
         .execute(db)
         .await?;
     Ok(stored.rows_affected())
@@ -139,27 +154,16 @@ async fn store(db: &mut Connection, rows: &[EventRow], places: &[Published]) -> 
 async fn keep_bytes(db: &mut Connection, rows: &[EventRow]) -> Result<Vec<String>, sqlx::Error> {
     const STATEMENT: &str = "
         UPDATE outbox e SET headers = i.headers, payload = i.payload
-        FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS i (event_id, headers, payload)
-        WHERE e.event_id = i.event_id AND (e.headers, e.payload) <> (i.headers, i.payload)
+        FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[]) AS i (event_id, headers, payload, order_id)
+        WHERE e.order_id = i.order_id AND e.event_id = i.event_id AND (e.headers, e.payload) <> (i.headers, i.payload)
         RETURNING e.order_id";
     sqlx::query_scalar(STATEMENT)
         .bind(column(rows, |row| row.event_id))
         .bind(column(rows, |row| row.headers.as_str()))
         .bind(column(rows, |row| row.payload.as_slice()))
+        .bind(column(rows, |row| row.order_id.as_str()))
         .fetch_all(db)
         .await
-}
-
-/// Raises positions: what was published late does not take back what is known.
-async fn raise(db: &mut Connection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
-    const STATEMENT: &str = r#"
-        INSERT INTO outbox_positions (topic, "partition", next_offset)
-        SELECT $1, "partition", max(next_offset)
-        FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset)
-        GROUP BY "partition" ORDER BY "partition"
-        ON CONFLICT (topic, "partition") DO UPDATE
-        SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
-    store_positions(db, STATEMENT, topic, positions).await
 }
 
 /// Stores positions as they are, be they lower than what is known.
@@ -169,16 +173,7 @@ async fn note(db: &mut Connection, topic: &str, positions: &[Position]) -> Resul
         SELECT $1, "partition", next_offset
         FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset) ORDER BY "partition"
         ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset"#;
-    store_positions(db, STATEMENT, topic, positions).await
-}
-
-async fn store_positions(
-    db: &mut Connection,
-    statement: &'static str,
-    topic: &str,
-    positions: &[Position],
-) -> Result<(), sqlx::Error> {
-    sqlx::query(statement)
+    sqlx::query(STATEMENT)
         .bind(topic)
         .bind(column(positions, |position| position.partition))
         .bind(column(positions, |position| position.next_offset))

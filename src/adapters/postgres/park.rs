@@ -41,10 +41,11 @@ impl Step for Park {
     async fn execute(&self, batch: &[Arc<Waiting>]) -> Result<Vec<Result<(), RepositoryError>>, DatabaseFault> {
         const STATEMENT: &str = concat!(
             "WITH parked AS (
-                UPDATE payments p SET state = i.state, reference = i.reference, armed_at = i.armed_at,
+                UPDATE payments p SET state = i.state, reference = coalesce(i.reference, p.reference), armed_at = i.armed_at,
                     due_at = CASE WHEN i.rests THEN NULL ELSE coalesce(i.due_at, p.due_at, now()) END,
                     reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
-                    finding = i.finding, version = p.version + 1
+                    finding = i.finding, version = p.version + 1,
+                    waits_as = CASE WHEN i.state IN ('UNRESOLVED', 'FENCING', 'ABANDONING', 'REVIEW') THEN i.state END
                 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
                         $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[],
                         $13::text[], $14::text[], $15::text[], $16::text[])
@@ -53,7 +54,7 @@ impl Step for Park {
                         subject, exchanges, actor, note)
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                     AND p.state = ANY (string_to_array(i.replaces, ','))
-                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED'))
                 RETURNING p.order_id, i.subject, p.version, p.state, i.exchanges, i.actor, i.note
             ) ",
             into_journal!("parked")

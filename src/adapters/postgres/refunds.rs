@@ -196,8 +196,12 @@ async fn update(db: &mut Connection, step: &RefundStep, due: Option<Timestamp>) 
 /// Adds an event to the outbox, unless it is there: one that was found on the topic stays as it was told.
 async fn tell(db: &mut Connection, event: &OutcomeEvent) -> Result<(), sqlx::Error> {
     const STATEMENT: &str = "
-        INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
-        VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT (event_id) DO NOTHING";
+        WITH told AS (
+            INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
+            VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT (order_id, event_id) DO NOTHING
+            RETURNING event_id, order_id, created_at
+        )
+        INSERT INTO unpublished (event_id, order_id, created_at) SELECT event_id, order_id, created_at FROM told";
     let row = EventRow::of(event);
     sqlx::query(STATEMENT)
         .bind(row.event_id)

@@ -45,7 +45,7 @@ async fn store(pool: &Connections, renewal: &Renewal) -> Result<bool, sqlx::Erro
 async fn end(db: &mut Connection, ended: &Transition) -> Result<bool, sqlx::Error> {
     const STATEMENT: &str = concat!(
         "WITH ended AS (
-            UPDATE payments p SET state = $3, reference = $4, due_at = NULL, finding = NULL,
+            UPDATE payments p SET state = $3, reference = $4, due_at = NULL, finding = NULL, waits_as = NULL,
                 reason_code = NULL, reason_category = NULL, reason_message = NULL, version = p.version + 1
             WHERE p.order_id = $1 AND p.attempt = $2 AND p.state = ANY ($5)
                 AND EXISTS (SELECT FROM orders o WHERE o.id = $1 AND o.status NOT IN ('PAID', 'FAILED'))
@@ -76,8 +76,9 @@ async fn begin(db: &mut Connection, renewal: &Renewal) -> Result<(), sqlx::Error
     const STATEMENT: &str = concat!(
         "WITH begun AS (
             INSERT INTO payments (order_id, attempt, state, flow, payment_method, customer, reference,
-                begun_at, armed_at, due_at, event_id, correlation_id, traceparent, requested_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                begun_at, armed_at, due_at, event_id, correlation_id, traceparent, requested_at, waits_as)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                CASE WHEN $3 IN ('UNRESOLVED', 'FENCING', 'ABANDONING', 'REVIEW') THEN $3 END)
             RETURNING order_id, $15::text AS subject, version, state,
                 NULL::text AS exchanges, NULL::text AS actor, NULL::text AS note
         ) ",

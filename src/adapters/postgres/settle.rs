@@ -78,24 +78,28 @@ impl Settle {
                     reason_code, reason_category, reason_message, event_id, opposite_id, event_type, headers, payload,
                     subject, exchanges, actor, note)
             ), ended AS (
-                UPDATE payments p SET state = i.state, reference = i.reference, due_at = NULL, finding = NULL,
+                UPDATE payments p SET state = i.state, reference = i.reference, due_at = NULL, finding = NULL, waits_as = NULL,
                     reason_code = i.reason_code, reason_category = i.reason_category, reason_message = i.reason_message,
                     version = p.version + 1
                 FROM input i
                 WHERE p.order_id = i.order_id AND p.attempt = i.attempt
                     AND p.state = ANY (string_to_array(i.replaces, ','))
-                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND o.status NOT IN ('PAID', 'FAILED'))
-                    AND NOT EXISTS (SELECT FROM outbox e WHERE e.event_id = i.opposite_id)
+                    AND EXISTS (SELECT FROM orders o WHERE o.id = i.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED'))
+                    AND NOT EXISTS (SELECT FROM outbox e WHERE e.order_id = i.order_id AND e.event_id = i.opposite_id)
                 RETURNING i.*, p.version
             ), moved AS (
                 UPDATE orders o SET status = e.status, updated_at = now()
                 FROM ended e
-                WHERE o.id = e.order_id AND o.status NOT IN ('PAID', 'FAILED')
+                WHERE o.id = e.order_id AND coalesce(o.status, '') NOT IN ('PAID', 'FAILED')
                 RETURNING e.*
             ), told AS (
                 INSERT INTO outbox (event_id, order_id, event_type, headers, payload, created_at)
                 SELECT event_id, order_id, event_type, headers, payload, now() FROM moved
-                ON CONFLICT (event_id) DO NOTHING
+                ON CONFLICT (order_id, event_id) DO NOTHING
+                RETURNING event_id, order_id, created_at
+            ), queued AS (
+                INSERT INTO unpublished (event_id, order_id, created_at)
+                SELECT event_id, order_id, created_at FROM told
             ) ",
             into_journal!("moved"),
             " RETURNING order_id"

@@ -19,6 +19,8 @@ pub struct DatabaseFault {
 enum Cause {
     /// The data of the statement: the same data will be refused again.
     Data,
+    /// Another transaction that came between: nothing of this one happened, and the next try may meet no one.
+    Race,
     /// Anything else: connections, time-outs, locks, missing tables.
     World,
 }
@@ -34,16 +36,26 @@ impl DatabaseFault {
         Self { message, cause: Cause::Data }
     }
 
+    /// A fault of two transactions that were in each other's way.
+    pub fn of_a_race(message: String) -> Self {
+        Self { message, cause: Cause::Race }
+    }
+
     /// Whether the data of the statement is to blame.
     pub fn is_of_the_data(&self) -> bool {
         self.cause == Cause::Data
+    }
+
+    /// Whether the database took it all back for the sake of another transaction and asks to be asked again.
+    pub fn is_a_race(&self) -> bool {
+        self.cause == Cause::Race
     }
 
     /// What the caller that asked for this order is told.
     pub fn about(self, order_id: &str) -> RepositoryError {
         match self.cause {
             Cause::Data => RepositoryError::Refused { order_id: order_id.to_owned(), source: Box::new(self) },
-            Cause::World => RepositoryError::Unavailable(Box::new(self)),
+            Cause::Race | Cause::World => RepositoryError::Unavailable(Box::new(self)),
         }
     }
 }
@@ -55,10 +67,20 @@ impl From<sqlx::Error> for DatabaseFault {
             return Self { message: error.to_string(), cause };
         };
         let code = refusal.code().unwrap_or_default();
-        let cause = if is_about_data(&code) { Cause::Data } else { Cause::World };
+        let cause = if is_about_data(&code) {
+            Cause::Data
+        } else if RACES.contains(&&*code) {
+            Cause::Race
+        } else {
+            Cause::World
+        };
         Self { message: format!("{} (code {code})", refusal.message()), cause }
     }
 }
+
+/// `serialization_failure` and `deadlock_detected`. PostgreSQL says the first at its stricter isolation levels
+/// alone; distributed databases that speak its language do at any.
+const RACES: [&str; 2] = ["40001", "40P01"];
 
 /// SQLSTATE classes 22 (data exception) and 23 (constraint), which have five characters; `SQLite`'s
 /// primary result codes 18 (too big), 19 (constraint) and 20 (mismatch) in the lowest byte.
@@ -79,6 +101,12 @@ pub fn refused(order_id: &OrderId, why: &str) -> RepositoryError {
 pub const NOT_BEGUN: &str = "no such payment was begun here";
 /// Told to those who save an order that is settled.
 pub const NOT_PENDING: &str = "an order is settled by settling its payment, never by saving it";
+
+/// A stored order whose id is none.
+pub fn unlawful_id(id: Option<&String>) -> RepositoryError {
+    let problem = "id: is no order id".to_owned();
+    RepositoryError::Corrupt { order_id: id.cloned().unwrap_or_default(), problem }
+}
 
 /// What a call is told that concerns no single order.
 pub fn unavailable(error: sqlx::Error) -> RepositoryError {

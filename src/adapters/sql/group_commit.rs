@@ -8,7 +8,8 @@
 //!
 //! An idle database answers a single call at once; a busy one finds more calls waiting each time a
 //! statement returns, so batches grow by themselves. A batch that is refused for its data is halved
-//! until the guilty call stands alone. Nothing is retried here: callers know what they may repeat.
+//! until the guilty call stands alone. One that lost a race to another transaction is
+//! tried again a few times; nothing else is: callers know what they may repeat.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use crate::ports::order_repository::RepositoryError;
 /// The most calls that share a statement. PostgreSQL gains nothing from more (measured: the cost of a
 /// row dominates from about a hundred on), and a refused batch is halved at most nine times.
 pub const LIMIT: usize = 500;
+
+/// How often a batch is tried that loses a race each time, before its callers are told.
+const MAX_RACES: usize = 5;
 
 /// Calls that may wait before callers do.
 const QUEUE_LENGTH: usize = 2 * LIMIT;
@@ -141,7 +145,7 @@ async fn answer<S: Step>(step: Arc<S>, batch: Vec<Call<S>>) {
     let mut parts = vec![batch];
     while let Some(mut part) = parts.pop() {
         let requests: Vec<_> = part.iter().map(|call| Arc::clone(&call.request)).collect();
-        match step.execute(&requests).await {
+        match repeated(&*step, &requests).await {
             Ok(answers) => {
                 for (call, answer) in part.into_iter().zip(answers) {
                     tell(call, answer);
@@ -159,6 +163,20 @@ async fn answer<S: Step>(step: Arc<S>, batch: Vec<Call<S>>) {
             }
         }
     }
+}
+
+/// Executes a batch, again for as long as it lost a race: nothing of it happened then.
+async fn repeated<S: Step>(
+    step: &S,
+    requests: &[Arc<S::Request>],
+) -> Result<Vec<Result<S::Answer, RepositoryError>>, DatabaseFault> {
+    for _ in 1..MAX_RACES {
+        match step.execute(requests).await {
+            Err(fault) if fault.is_a_race() => {}
+            answered => return answered,
+        }
+    }
+    step.execute(requests).await
 }
 
 /// A caller that no longer listens has given up; it will ask again.

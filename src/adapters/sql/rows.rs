@@ -16,7 +16,8 @@ use crate::domain::order::{Order, OrderId, OrderStatus};
 use crate::domain::outcome::{EventId, FailureCategory, FailureReason, OutcomeKind};
 use crate::domain::payment::{Armament, ChargeFlow, Payment, PaymentState};
 use crate::domain::request::{Assumed, Origin, Past, PaymentRequest, ProviderToken};
-use crate::ports::order_repository::{RepositoryError, StoredOrder, Tally, Waiting};
+use crate::domain::timestamp::Timestamp;
+use crate::ports::order_repository::{PaidAt, PaidOrder, RepositoryError, StoredOrder, Tally, Waiting};
 
 /// A row of `orders`.
 #[derive(Clone, FromRow)]
@@ -286,6 +287,35 @@ pub fn readable_orders(rows: Vec<StoredRow>) -> Vec<StoredOrder> {
         tracing::error!(%error, "an order is left out of a list until someone has looked at its row");
     };
     rows.into_iter().filter_map(|row| row.read().inspect_err(report).ok()).collect()
+}
+
+/// A PAID order and when it was settled.
+pub struct PaidRow {
+    pub(crate) settled_at: Moment,
+    pub(crate) stored: StoredRow,
+}
+
+impl PaidRow {
+    /// Where the next page goes on behind, as its statement takes it.
+    pub fn place(&self) -> (Timestamp, String) {
+        (self.settled_at.0, self.stored.order.id.clone())
+    }
+}
+
+/// Where a page goes on behind, as its statement takes it: no id is empty, so all of `since` come after it.
+pub fn next_of(since: Timestamp, after: Option<&PaidAt>) -> (Timestamp, String) {
+    let behind = after.filter(|after| after.settled_at >= since);
+    behind.map_or_else(|| (since, String::new()), |after| (after.settled_at, after.id.to_string()))
+}
+
+/// The orders of these rows. One that cannot be read is reported and left out: it must not hide the others.
+pub fn readable_paid(rows: Vec<PaidRow>) -> Vec<PaidOrder> {
+    let paid = |row: PaidRow| {
+        let stored = readable_orders(vec![row.stored]).pop()?;
+        let at = PaidAt { settled_at: row.settled_at.0, id: stored.order.id().clone() };
+        Some(PaidOrder { at, stored })
+    };
+    rows.into_iter().filter_map(paid).collect()
 }
 
 /// The states of attempts that are held up, by count.

@@ -10,10 +10,12 @@
 
 mod findings;
 mod gates;
+mod history;
 mod journal;
 mod lists;
 mod order_repository;
 mod outbox;
+mod paid;
 mod positions;
 mod refunds;
 mod statements;

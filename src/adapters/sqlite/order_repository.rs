@@ -9,6 +9,7 @@ use crate::adapters::sql::rows::{ends_of, tally_of, told_of, waiting_of};
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::journal::of_order;
 use crate::adapters::sqlite::lists::{Which, page};
+use crate::adapters::sqlite::paid::paid_since;
 use crate::adapters::sqlite::statements::latest;
 use crate::adapters::sqlite::steps::{Arm, Begin, ClaimDue, Hasten, Park, Renew, Save, Settle};
 use crate::domain::evidence::Evidence;
@@ -18,8 +19,8 @@ use crate::domain::payment::{ChargeFlow, Payment, Renewal, Settlement, Transitio
 use crate::domain::request::{PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{
-    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, Waiting,
+    Begun, JournalEntry, OrderRepository, PaidAt, PaidOrder, Renewing, Repository, RepositoryError, Settling, Standing,
+    StoredOrder, Tally, Waiting,
 };
 
 #[async_trait]
@@ -109,10 +110,10 @@ impl OrderRepository for SqliteOrderRepository {
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError> {
-        page(&self.pool, &Which::PaidSince(since), after, limit).await
+    ) -> Result<Vec<PaidOrder>, RepositoryError> {
+        paid_since(&self.pool, since, after, limit).await
     }
 
     async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {

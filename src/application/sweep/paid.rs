@@ -28,8 +28,8 @@ impl Sweep {
         loop {
             let page = self.store.orders.paid_since(since, after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.order.id().clone());
-            for stored in &page {
+            after = Some(last.at.clone());
+            for stored in page.iter().map(|paid| &paid.stored) {
                 swept.paid_orders += 1;
                 let Some(payment) = &stored.payment else { continue };
                 if payment.reference().is_some_and(|reference| !confirmed.contains(reference)) {

@@ -93,6 +93,9 @@ impl Sweep {
             swept.unclaimed_refunds += 1;
             return Ok(());
         };
+        if self.store.orders.find(order_id).await?.is_some_and(|stored| stored.is_pruned()) {
+            return Ok(()); // So are its refunds.
+        }
         let detail = match listed.amount {
             Some(amount) => format!("{detail} ({amount})"),
             None => detail.to_owned(),

@@ -31,8 +31,8 @@ use crate::domain::request::{Origin, PaymentRequest, ProviderToken};
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::order_repository::{
-    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, Waiting,
+    Begun, JournalEntry, OrderRepository, PaidAt, PaidOrder, Renewing, Repository, RepositoryError, Settling, Standing,
+    StoredOrder, Tally, Waiting,
 };
 use crate::ports::outbox::{FoundEvent, Outbox};
 use crate::ports::payment_gateway::PaymentGateway;
@@ -168,9 +168,9 @@ impl OrderRepository for Cuttable {
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError> {
+    ) -> Result<Vec<PaidOrder>, RepositoryError> {
         self.inner.paid_since(since, after, limit).await
     }
     async fn journal(&self, id: &OrderId) -> Result<Vec<JournalEntry>, RepositoryError> {
@@ -211,7 +211,8 @@ impl Stage {
             refunds: inner.clone(),
             gates: inner.clone(),
             findings: inner.clone(),
-            positions: inner,
+            positions: inner.clone(),
+            history: inner,
         };
         let bare: Arc<dyn PaymentGateway> = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
         let gate_policy = GatePolicy {

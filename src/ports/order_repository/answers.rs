@@ -1,5 +1,7 @@
 //! What a repository answers about what it has stored. Pure, so that every repository says the same.
 
+use uuid::Uuid;
+
 use crate::domain::attempt::Attempt;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::{Order, OrderStatus};
@@ -17,12 +19,20 @@ impl StoredOrder {
         self.order.has_same_terms_as(order) && (unsettled || self.order.status() == order.status())
     }
 
+    /// Whether it was settled so long ago that nothing else of it is known.
+    pub fn is_pruned(&self) -> bool {
+        self.payment.is_none() && self.order.status() != OrderStatus::Pending
+    }
+
     /// How far this order is, for a request that meets it; `None` where only its first attempt is missing.
     pub fn met_by(&self, request: &PaymentRequest, now: Timestamp) -> Option<Begun> {
         let contradicts = || Some(Begun::Contradicts(Box::new(self.order.clone())));
         match &self.payment {
             Some(payment) if request.has_same_terms_as(&payment.request) => Some(Begun::met(payment.clone(), now)),
-            None if self.order.status() != OrderStatus::Pending => contradicts(), // Settled by no payment of ours.
+            // Its payments were pruned: whatever it was paid with, it is paid no more.
+            None if request.is_for(&self.order) && self.order.status() != OrderStatus::Pending => {
+                Some(Begun::Met(Standing::Settled(self.order.clone())))
+            }
             None if request.is_for(&self.order) => None,
             _ => contradicts(),
         }
@@ -105,6 +115,11 @@ impl JournalEntry {
     /// The subject of a refund's entries.
     pub fn subject_of_refund(id: RefundId) -> String {
         format!("refund/{id}")
+    }
+
+    /// The subject of the entries of a run of pruning.
+    pub fn subject_of_pruning(run: Uuid) -> String {
+        format!("prune/{run}")
     }
 
     /// The subject of a gate's entries.

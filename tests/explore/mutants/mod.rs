@@ -152,6 +152,7 @@ pub(crate) fn store(mutant: Option<Mutant>, storage: &Arc<MemoryOrderRepository>
         gates: storage.clone(),
         findings: storage.clone(),
         positions: storage.clone(),
+        history: storage.clone(),
     };
     if let Some(mutant) = mutant {
         let orders = Arc::new(MutatedOrders::new(mutant, store.clone()));

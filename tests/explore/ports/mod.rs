@@ -21,7 +21,7 @@ use crate::explore::ports::outbox::SteppedOutbox;
 use crate::explore::ports::refunds::SteppedRefunds;
 use crate::explore::stage::Stage;
 
-/// The store, every call of it a step. Positions are no part of a payment and stay as they are.
+/// The store, every call of it a step. Positions and pruning are no part of a payment and stay as they are.
 pub(crate) fn stepped(stage: &Arc<Stage>, store: &Store) -> Store {
     let findings = Arc::new(SteppedFindings::new(stage, store));
     Store {
@@ -31,6 +31,7 @@ pub(crate) fn stepped(stage: &Arc<Stage>, store: &Store) -> Store {
         gates: findings.clone(),
         findings,
         positions: store.positions.clone(),
+        history: store.history.clone(),
     }
 }
 

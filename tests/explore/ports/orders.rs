@@ -11,8 +11,8 @@ use order_payments::domain::payment::{ChargeFlow, Payment, PaymentState, Renewal
 use order_payments::domain::request::{PaymentRequest, ProviderToken};
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::order_repository::{
-    Begun, JournalEntry, OrderRepository, Renewing, Repository, RepositoryError, Settling, Standing, StoredOrder,
-    Tally, Waiting,
+    Begun, JournalEntry, OrderRepository, PaidAt, PaidOrder, Renewing, Repository, RepositoryError, Settling, Standing,
+    StoredOrder, Tally, Waiting,
 };
 use order_payments::ports::store::Store;
 
@@ -155,9 +155,9 @@ impl OrderRepository for SteppedOrders {
     async fn paid_since(
         &self,
         since: Timestamp,
-        after: Option<&OrderId>,
+        after: Option<&PaidAt>,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, RepositoryError> {
+    ) -> Result<Vec<PaidOrder>, RepositoryError> {
         self.read("orders.paid_since", self.orders.paid_since(since, after, limit)).await
     }
 

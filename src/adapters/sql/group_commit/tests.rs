@@ -16,6 +16,9 @@ struct Notes {
 const GUILTY: &str = "guilty";
 const PANICS: &str = "panics";
 const OFFLINE: &str = "offline";
+/// Loses as many races as its name says.
+const RACES_TWICE: &str = "races 2";
+const RACES_FOR_EVER: &str = "races 99";
 
 #[async_trait]
 impl Step for Notes {
@@ -34,6 +37,11 @@ impl Step for Notes {
         assert!(!batch.iter().any(|key| key.as_str() == PANICS), "as this test wants it");
         if batch.iter().any(|key| key.as_str() == OFFLINE) {
             return Err(DatabaseFault::of_the_world("no route to host".to_owned()));
+        }
+        let races = batch.iter().filter_map(|key| key.strip_prefix("races ")?.parse::<usize>().ok()).max();
+        let tries = self.batches.lock().expect("never poisoned").iter().filter(|one| one.len() == batch.len()).count();
+        if races.is_some_and(|races| tries <= races) {
+            return Err(DatabaseFault::of_a_race("could not serialize access".to_owned()));
         }
         if batch.iter().any(|key| key.as_str() == GUILTY) {
             return Err(DatabaseFault::of_the_data("no such text".to_owned()));
@@ -132,6 +140,22 @@ async fn an_unreachable_database_is_told_to_every_caller() {
     assert!(answers[0].is_ok());
     assert!(answers[1..].iter().all(|answer| matches!(answer, Err(RepositoryError::Unavailable(_)))));
     assert_eq!(bench.batches().len(), 2, "it is not asked once more for each");
+}
+
+#[tokio::test]
+async fn a_batch_that_lost_a_race_is_tried_again_whole() {
+    let bench = bench();
+    let answers = bench.call_together(&["first", "a", RACES_TWICE, "z"]).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(bench.batches()[1..], vec![vec!["a", RACES_TWICE, "z"]; 3]);
+}
+
+#[tokio::test]
+async fn races_without_end_are_told_to_every_caller() {
+    let bench = bench();
+    let answers = bench.call_together(&["first", "a", RACES_FOR_EVER]).await;
+    assert!(answers[1..].iter().all(|answer| matches!(answer, Err(RepositoryError::Unavailable(_)))));
+    assert_eq!(bench.batches().len(), 1 + MAX_RACES);
 }
 
 #[tokio::test]
