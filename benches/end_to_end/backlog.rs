@@ -13,6 +13,7 @@ use crate::report::{Run, figure};
 use crate::servers::Servers;
 use crate::stage::{PATIENCE, Stage, backlog, send, stop};
 use crate::statistics::{number, ratio, steady_per_second};
+use crate::written::{PerOrder, Written};
 
 /// What is run.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -38,10 +39,17 @@ pub(crate) struct Measured {
     seconds: f64,
     /// Of all instances together.
     peak_rss_mib: f64,
+    /// From before the first order until all instances had stopped.
+    written: Written,
     wrongs: Vec<String>,
 }
 
 impl Measured {
+    /// What the run left behind.
+    pub(crate) fn per_order(&self) -> PerOrder {
+        PerOrder::of(self.case.charge_flow, self.orders, self.written, &self.wrongs)
+    }
+
     fn per_thousand(&self, seconds: f64) -> String {
         figure(ratio(seconds * 1000.0, number(self.counted)))
     }
@@ -71,6 +79,7 @@ pub(crate) async fn measure(servers: &Servers, options: &Options, raw_limit: f64
     let stage = Stage::set(servers, options, case.charge_flow, case.gateway_ms).await;
     send(&stage.setup.topics, &backlog(orders)).await;
     let reader = Reader::start(&stage.setup.topics);
+    let written = stage.written().await;
     let (start, instances) = (Instant::now(), stage.start(case.instances));
     reader.wait_for(orders / 10, PATIENCE).await;
     let (before, began, counted) = (stage.cpu(&instances), Instant::now(), orders - reader.seen().min(orders));
@@ -79,11 +88,23 @@ pub(crate) async fn measure(servers: &Servers, options: &Options, raw_limit: f64
     let peak_rss_mib = instances.iter().map(|instance| peak_rss_mib(instance.pid())).sum();
     stop(instances).await;
     let told = reader.finish();
+    let written = stage.written().await - written;
     let wrongs = judge(&stage.evidence(0..orders).await).wrongs();
     stage.strike().await;
     let orders_per_second = steady_per_second(&moments(&told, start));
     let of_raw_limit = ratio(orders_per_second, raw_limit);
-    Measured { case, orders, orders_per_second, of_raw_limit, cpu_seconds, counted, seconds, peak_rss_mib, wrongs }
+    Measured {
+        case,
+        orders,
+        orders_per_second,
+        of_raw_limit,
+        cpu_seconds,
+        counted,
+        seconds,
+        peak_rss_mib,
+        written,
+        wrongs,
+    }
 }
 
 /// A run as one of the throughput scenario.

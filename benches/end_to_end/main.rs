@@ -29,6 +29,7 @@ mod statistics;
 #[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
+mod written;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -105,6 +106,9 @@ impl Bench {
         }
         let title = format!("Throughput: a backlog of {} orders, one instance", self.options.orders);
         report.show("throughput", &title, &runs);
+        let first = self.options.gateway_ms.len().max(1);
+        let written: Vec<_> = runs.iter().step_by(first).map(|run| run.0.per_order()).collect();
+        report.show("written", "What an order leaves behind, in the first run of each flow", &written);
     }
 
     async fn latency(&self, report: &mut Report) {

@@ -1,7 +1,7 @@
 //! The Kafka and the PostgreSQL of this run, and what they cost. `tests/services.sh` started them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::required_variable;
 
@@ -13,6 +13,8 @@ pub(crate) struct Servers {
     /// Nothing where it runs in a container or was there before.
     pub(crate) kafka_pid: Option<u32>,
     pub(crate) postgres_pid: Option<u32>,
+    /// Where Kafka keeps its topics, if that can be looked at.
+    pub(crate) kafka_folder: Option<PathBuf>,
     /// Whether they were started for this run.
     pub(crate) are_own: bool,
 }
@@ -26,6 +28,7 @@ impl Servers {
             postgres_url: required_variable("ORDER_PAYMENTS_TEST_POSTGRES_URL"),
             kafka_pid: pid(&state, "kafka.pid"),
             postgres_pid: pid(&state, "postgres.pid"),
+            kafka_folder: Some(Path::new(&state).join("kafka")).filter(|folder| folder.is_dir()),
             are_own: !state.is_empty(),
         }
     }

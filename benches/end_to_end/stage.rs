@@ -17,6 +17,7 @@ use crate::support::kafka::Topics;
 use crate::support::postgres::Database;
 use crate::support::service::{Service, Setup};
 use crate::support::unique;
+use crate::written::Written;
 
 /// How long anything may take that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
@@ -65,6 +66,11 @@ impl Stage {
             bench: cpu_of_this(),
             machine: cpu_of_machine(),
         }
+    }
+
+    /// Bytes and transactions up to now.
+    pub(crate) async fn written(&self) -> Written {
+        Written::now(&self.servers, &self.setup).await
     }
 
     /// Everything that can be known of these orders now.
