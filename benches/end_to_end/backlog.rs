@@ -37,6 +37,10 @@ pub(crate) struct Measured {
     counted: usize,
     /// The same span as this program saw it.
     seconds: f64,
+    /// The share of all cores that was in use, by whomever.
+    busy: f64,
+    /// The part that took the most of it.
+    most_by: &'static str,
     /// Of all instances together.
     peak_rss_mib: f64,
     /// From before the first order until all instances had stopped.
@@ -57,19 +61,6 @@ impl Measured {
     /// How many cores that is, on average.
     fn cores(&self, seconds: f64) -> f64 {
         ratio(seconds, self.seconds)
-    }
-
-    fn cost(&self) -> Vec<String> {
-        let Cpu { service, postgres, kafka, gateway, .. } = self.cpu_seconds;
-        [service, postgres, kafka, gateway].map(|seconds| self.per_thousand(seconds)).to_vec()
-    }
-
-    fn speed(&self) -> Vec<String> {
-        vec![figure(self.orders_per_second), figure(self.of_raw_limit)]
-    }
-
-    fn rest(&self) -> Vec<String> {
-        vec![figure(self.peak_rss_mib), figure(self.cores(self.cpu_seconds.others()))]
     }
 }
 
@@ -93,7 +84,11 @@ pub(crate) async fn measure(servers: &Servers, options: &Options, raw_limit: f64
     stage.strike().await;
     let orders_per_second = steady_per_second(&moments(&told, start));
     let of_raw_limit = ratio(orders_per_second, raw_limit);
+    let cores = number(std::thread::available_parallelism().map_or(1, usize::from));
+    let most = cpu_seconds.parts().into_iter().filter(|(_, cpu)| !cpu.is_nan());
     Measured {
+        busy: ratio(cpu_seconds.machine, seconds * cores),
+        most_by: most.max_by(|one, other| one.1.total_cmp(&other.1)).map_or("-", |(name, _)| name),
         case,
         orders,
         orders_per_second,
@@ -107,62 +102,9 @@ pub(crate) async fn measure(servers: &Servers, options: &Options, raw_limit: f64
     }
 }
 
-/// A run as one of the throughput scenario.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Throughput(pub(crate) Measured);
-
-impl Run for Throughput {
+impl Run for Measured {
     const COLUMNS: (&'static [&'static str], &'static [&'static str]) = (
-        &["flow", "gateway ms"],
-        &[
-            "orders/s",
-            "of raw limit",
-            "CPU s/1,000: service",
-            "PostgreSQL",
-            "Kafka",
-            "gateway",
-            "peak RSS MiB",
-            "other CPUs",
-        ],
-    );
-
-    fn labels(&self) -> Vec<String> {
-        vec![self.0.case.charge_flow.to_owned(), self.0.case.gateway_ms.to_string()]
-    }
-
-    fn figures(&self) -> Vec<String> {
-        [self.0.speed(), self.0.cost(), self.0.rest()].concat()
-    }
-
-    fn wrongs(&self) -> &[String] {
-        &self.0.wrongs
-    }
-}
-
-/// A run as one of the scale-out scenario.
-#[derive(Debug, Serialize)]
-pub(crate) struct ScaleOut {
-    #[serde(flatten)]
-    measured: Measured,
-    /// What of the machine was in use.
-    busy: f64,
-    /// The part that used the most of it.
-    most_used_by: &'static str,
-}
-
-impl ScaleOut {
-    /// What filled the machine.
-    pub(crate) fn of(measured: Measured, cores: usize) -> Self {
-        let busy = ratio(measured.cores(measured.cpu_seconds.machine), number(cores));
-        let most = measured.cpu_seconds.parts().into_iter().max_by(|one, other| one.1.total_cmp(&other.1));
-        Self { measured, busy, most_used_by: most.map_or("-", |(name, _)| name) }
-    }
-}
-
-impl Run for ScaleOut {
-    const COLUMNS: (&'static [&'static str], &'static [&'static str]) = (
-        &["flow", "instances"],
+        &["flow", "gateway ms", "instances"],
         &[
             "orders/s",
             "of raw limit",
@@ -178,15 +120,24 @@ impl Run for ScaleOut {
     );
 
     fn labels(&self) -> Vec<String> {
-        vec![self.measured.case.charge_flow.to_owned(), self.measured.case.instances.to_string()]
+        let Case { charge_flow, gateway_ms, instances } = self.case;
+        vec![charge_flow.to_owned(), gateway_ms.to_string(), instances.to_string()]
     }
 
     fn figures(&self) -> Vec<String> {
-        let limits = vec![format!("{:.0} %", self.busy * 100.0), self.most_used_by.to_owned()];
-        [self.measured.speed(), self.measured.cost(), self.measured.rest(), limits].concat()
+        let Cpu { service, postgres, kafka, gateway, .. } = self.cpu_seconds;
+        let cost = [service, postgres, kafka, gateway].map(|seconds| self.per_thousand(seconds));
+        let speed = [figure(self.orders_per_second), figure(self.of_raw_limit)];
+        let rest = [
+            figure(self.peak_rss_mib),
+            figure(self.cores(self.cpu_seconds.others())),
+            format!("{:.0} %", self.busy * 100.0),
+            self.most_by.to_owned(),
+        ];
+        speed.into_iter().chain(cost).chain(rest).collect()
     }
 
     fn wrongs(&self) -> &[String] {
-        &self.measured.wrongs
+        &self.wrongs
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 /// What the figures depend on.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
-    pub(crate) cores: usize,
+    cores: usize,
     cpu: String,
     memory_mib: u64,
     system: String,

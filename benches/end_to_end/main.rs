@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::arrivals::Pattern;
-use crate::backlog::{Case, ScaleOut, Throughput};
+use crate::backlog::Case;
 use crate::machine::Machine;
 use crate::options::{Options, Scenario};
 use crate::report::Report;
@@ -48,9 +48,9 @@ async fn main() -> ExitCode {
     let (options, servers, began) = (Options::read(), Servers::of_environment(), Instant::now());
     let machine = Machine::here(&servers.postgres_url, servers.are_own).await;
     println!("{machine}");
-    let bench = Bench { options, servers, machine };
+    let bench = Bench { options, servers };
     let mut report = Report::default();
-    report.note("machine", &bench.machine);
+    report.note("machine", &machine);
     report.note("options", &bench.options);
     bench.run(&mut report).await;
     println!("\n{:.0} s in all; only ratios within one run mean anything", began.elapsed().as_secs_f64());
@@ -66,12 +66,11 @@ async fn main() -> ExitCode {
 struct Bench {
     options: Options,
     servers: Servers,
-    machine: Machine,
 }
 
 impl Bench {
     async fn run(&self, report: &mut Report) {
-        let Self { options, servers, .. } = self;
+        let Self { options, servers } = self;
         eprintln!("raw limit");
         let limit = raw_limit::measure(servers, options).await;
         let raw_limit = limit.records_per_second;
@@ -101,13 +100,13 @@ impl Bench {
             for gateway_ms in self.options.gateway_ms.iter().copied() {
                 eprintln!("throughput: {charge_flow}, gateway at {gateway_ms} ms");
                 let case = Case { charge_flow, gateway_ms, instances: 1 };
-                runs.push(Throughput(backlog::measure(&self.servers, &self.options, raw_limit, case).await));
+                runs.push(backlog::measure(&self.servers, &self.options, raw_limit, case).await);
             }
         }
         let title = format!("Throughput: a backlog of {} orders, one instance", self.options.orders);
         report.show("throughput", &title, &runs);
         let first = self.options.gateway_ms.len().max(1);
-        let written: Vec<_> = runs.iter().step_by(first).map(|run| run.0.per_order()).collect();
+        let written: Vec<_> = runs.iter().step_by(first).map(backlog::Measured::per_order).collect();
         report.show("written", "What an order leaves behind, in the first run of each flow", &written);
     }
 
@@ -141,8 +140,7 @@ impl Bench {
         for instances in self.options.instances.iter().copied() {
             eprintln!("scale-out: {instances} instances");
             let case = Case { charge_flow: "two-step", gateway_ms: 0, instances };
-            let measured = backlog::measure(&self.servers, &self.options, raw_limit, case).await;
-            runs.push(ScaleOut::of(measured, self.machine.cores));
+            runs.push(backlog::measure(&self.servers, &self.options, raw_limit, case).await);
         }
         let title = format!("Scale-out: the same {} orders for more instances of one group", self.options.orders);
         report.show("scale_out", &title, &runs);

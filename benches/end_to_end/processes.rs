@@ -32,7 +32,7 @@ impl Cpu {
 
     /// What programs took that have no part in this.
     pub(crate) fn others(&self) -> f64 {
-        let ours: f64 = self.parts().iter().map(|(_, cpu)| cpu).sum();
+        let ours: f64 = self.parts().iter().map(|(_, cpu)| cpu).filter(|cpu| !cpu.is_nan()).sum();
         (self.machine - ours).max(0.0)
     }
 }
