@@ -5,7 +5,7 @@ CHAOS_TEST = chaos::no_order_is_lost_doubled_or_told_twice_whatever_fails
 CHAOS_ACCOUNT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/chaos.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore chaos lint deps
+.PHONY: help demo test explore chaos bench lint deps
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,9 @@ chaos: deps ## Kill, cut and restart everything over 20,000 orders; SEED=7 for a
 	@status=0; ORDER_PAYMENTS_CHAOS=full ORDER_PAYMENTS_CHAOS_SEED=$(SEED) ORDER_PAYMENTS_CHAOS_ACCOUNT=$(CHAOS_ACCOUNT) \
 	  $(CARGO) test --locked --test suite -- --exact --nocapture $(CHAOS_TEST) || status=$$?; \
 	if [ -e $(CHAOS_ACCOUNT) ]; then echo; cat $(CHAOS_ACCOUNT); fi; exit $$status
+
+bench: deps ## Measure speed, cost, latency, recovery and scaling on real servers; ARGS="--quick" or "--help" is passed on
+	tests/services.sh with $(CARGO) bench --locked --bench end_to_end -- $(ARGS)
 
 lint: deps ## Check formatting, lints and documentation
 	$(CARGO) fmt --check

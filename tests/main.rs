@@ -3,6 +3,7 @@
 //! `make test` starts the servers; a missing one fails the tests that need it.
 
 mod architecture;
+mod benchmarks;
 mod chaos;
 mod contract;
 mod explore;

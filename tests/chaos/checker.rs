@@ -196,6 +196,3 @@ fn not_failed(requested: &Requested, taken: &OrderEntry) -> Option<&'static str>
     let is_chargeable = confirmed.any(|intent| intent.status != Status::Canceled);
     is_chargeable.then_some("FAILED, but what was declined can still be charged")
 }
-
-#[cfg(test)]
-mod tests;

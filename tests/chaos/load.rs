@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::support::kafka::{Topics, request_headers};
@@ -36,7 +37,8 @@ pub(crate) fn order_id(number: usize) -> String {
     format!("ord_{number:08}")
 }
 
-fn requested(number: usize) -> Requested {
+/// What that order asks for.
+pub(crate) fn requested(number: usize) -> Requested {
     let (units, hundredths) = (100 + number % 400, number % 100); // Providers refuse less than about half a euro.
     let (currency, amount, amount_minor) = match number % 3 {
         0 => ("JPY", units.to_string(), units), // Has no hundredths.
@@ -52,7 +54,8 @@ pub(crate) fn all_requested(orders: usize) -> BTreeMap<String, Requested> {
     (0..orders).map(|number| (order_id(number), requested(number))).collect()
 }
 
-fn body(number: usize) -> String {
+/// The value of that order's request.
+pub(crate) fn body(number: usize) -> String {
     let Requested { amount, currency, is_declined, .. } = requested(number);
     let method = if is_declined { "pm_card_chargeDeclined" } else { "pm_card_visa" };
     let id = order_id(number);
@@ -106,10 +109,18 @@ fn due(records: usize, elapsed: Duration, lasts: Duration) -> usize {
     usize::try_from(part).unwrap_or(records).min(records)
 }
 
-async fn deliver(producer: &FutureProducer, topic: &str, number: usize) -> Sent {
+/// Hands that order's request over to be sent.
+pub(crate) fn hand_over(producer: &FutureProducer, topic: &str, number: usize) -> DeliveryFuture {
     let (order, body) = (order_id(number), body(number));
     let record = FutureRecord::to(topic).key(&order).payload(&body).headers(request_headers());
-    let delivery = producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room");
-    let delivered = delivery.await.expect("the producer lives").expect("the broker takes it, sooner or later");
+    producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room")
+}
+
+async fn deliver(producer: &FutureProducer, topic: &str, number: usize) -> Sent {
+    let order = order_id(number);
+    let delivered = hand_over(producer, topic, number)
+        .await
+        .expect("the producer lives")
+        .expect("the broker takes it, sooner or later");
     Sent { partition: delivered.partition, at: Instant::now(), order }
 }

@@ -11,10 +11,12 @@
 
 mod account;
 mod checker;
+mod evidence;
 mod form;
 mod instances;
-mod load;
+pub(crate) mod load;
 mod plan;
+mod planted;
 mod recovery;
 mod run;
 mod servers;

@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use order_payments::adapters::simulator::provider::Provider;
-use serde_json::Value;
 use sqlx::{Connection, PgConnection, Row};
 use tempfile::TempDir;
 
 use crate::chaos::account::Account;
-use crate::chaos::checker::{Evidence, Outcome, Stored, judge};
+use crate::chaos::checker::judge;
+use crate::chaos::evidence::gather;
 use crate::chaos::form::Form;
 use crate::chaos::load::{Sent, all_requested, send};
 use crate::chaos::plan::Plan;
 use crate::chaos::recovery::Passage;
 use crate::chaos::stage::Stage;
 use crate::chaos::witness::{Told, Witness};
-use crate::support::kafka::Seen;
 use crate::support::service::Setup;
 
 /// How often it is looked whether everything is settled.
@@ -42,7 +40,8 @@ pub(crate) async fn run(form: &Form) -> Account {
     assert_no_secrets(&fleet.stop().await);
 
     let told = witness.finish();
-    let evidence = gather(form, &stage.setup, stage.simulator.provider()).await;
+    let ledger = stage.simulator.provider().ledger();
+    let evidence = gather(&stage.setup, all_requested(form.orders), ledger).await;
     let account = Account {
         form: form.clone(),
         records: usize::try_from(topics.count(&topics.requests)).expect("not negative"),
@@ -85,39 +84,6 @@ async fn settled(setup: &Setup, form: &Form, calm: Instant) -> Option<Duration> 
         }
     }
     None
-}
-
-async fn gather(form: &Form, setup: &Setup, provider: &Provider) -> Evidence {
-    const STORED: &str = "
-        SELECT id, status, EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.state = 'REVIEW')
-        FROM orders o";
-    let Setup { topics, database, .. } = setup;
-    let mut connection = PgConnection::connect(&database.url).await.expect("PostgreSQL answers");
-    let rows = sqlx::query(STORED).fetch_all(&mut connection).await.expect("the tables are there");
-    let stored = rows.iter().map(|row| (row.get(0), Stored { status: row.get(1), is_under_review: row.get(2) }));
-    let open_findings = sqlx::query_scalar(
-        "SELECT kind || ' of ' || order_id || ': ' || detail FROM findings WHERE resolved_at IS NULL ORDER BY found_at",
-    );
-    let open_findings = open_findings.fetch_all(&mut connection).await.expect("the tables are there");
-    let unpublished = sqlx::query_scalar("SELECT count(*) FROM unpublished");
-    let unpublished = unpublished.fetch_one(&mut connection).await.expect("the tables are there");
-    Evidence {
-        requested: all_requested(form.orders),
-        outcomes: topics.read(&topics.outcomes).iter().map(outcome).collect(),
-        stored: stored.collect(),
-        unpublished,
-        open_findings,
-        ledger: provider.ledger(),
-        dead_letters: topics.read(&topics.dead_letters).len(),
-    }
-}
-
-fn outcome(seen: &Seen) -> Outcome {
-    let body: Value = serde_json::from_slice(seen.value.as_deref().unwrap_or_default()).expect("an outcome is JSON");
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    assert_eq!(text("order_id"), seen.key, "an outcome has its order's key");
-    let kind = seen.header("ce_type").expect("every outcome has a type").to_owned();
-    Outcome { order: seen.key.clone(), kind, amount: text("total_amount"), currency: text("currency") }
 }
 
 fn passages(sent: &[Sent], told: &[Told]) -> Vec<Passage> {

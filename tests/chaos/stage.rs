@@ -16,7 +16,7 @@ use crate::chaos::instances::{Fleet, Order};
 use crate::chaos::plan::{Act, Plan, Server};
 use crate::chaos::recovery::Silence;
 use crate::chaos::servers::Servers;
-use crate::support::kafka::Topics;
+use crate::support::kafka::{PARTITIONS, Topics};
 use crate::support::postgres::Database;
 use crate::support::proxy::{Entrance, Mode, Proxy};
 use crate::support::service::Setup;
@@ -46,7 +46,7 @@ impl Stage {
     pub(crate) async fn set(form: &Form) -> Self {
         let simulator = Simulator::start(SimulatorConfig::default(), Arc::new(SystemClock)).await.expect("a free port");
         let (servers, ways) = servers_behind_proxies(simulator.address().port()).await;
-        let topics = Topics::create_at(servers.brokers.clone()).await;
+        let topics = Topics::create_at(servers.brokers.clone(), PARTITIONS).await;
         topics.create_topic(&topics.outcomes).await;
         let database = Database::create_at(&servers.postgres_url).await;
         let setup = setup(form, topics, database, simulator.url());

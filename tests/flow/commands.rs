@@ -14,8 +14,8 @@ use time::format_description::well_known::Rfc3339;
 use tokio::process::Command;
 
 use crate::flow::Stage;
-use crate::flow::operation::get;
 use crate::support::eventually;
+use crate::support::http::get;
 use crate::support::kafka::{PARTITIONS, Topics};
 use crate::support::postgres::Database;
 

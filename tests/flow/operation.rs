@@ -4,19 +4,9 @@ use std::time::Duration;
 
 use crate::flow::Stage;
 use crate::support::eventually;
+use crate::support::http::get;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-pub(crate) async fn get(url: &str) -> (u16, String) {
-    let (address, path) = url.split_once('/').expect("host:port/path");
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("the instance listens");
-    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.expect("it reads");
-    let mut answer = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.expect("it answers");
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-    (status, answer)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_live_then_ready_and_counts_what_it_does() {

@@ -24,6 +24,8 @@ pub(crate) struct Topics {
     pub(crate) requests: String,
     pub(crate) outcomes: String,
     pub(crate) dead_letters: String,
+    /// Of every topic that is created.
+    pub(crate) partitions: i32,
 }
 
 /// A record as a foreign reader sees it.
@@ -50,17 +52,18 @@ impl Seen {
 impl Topics {
     /// New, empty topics; the service creates those that it may.
     pub(crate) async fn create() -> Self {
-        Self::create_at(required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS")).await
+        Self::create_at(required_variable("ORDER_PAYMENTS_TEST_KAFKA_BROKERS"), PARTITIONS).await
     }
 
-    /// The same on another broker.
-    pub(crate) async fn create_at(brokers: String) -> Self {
+    /// The same on another broker, of so many partitions each.
+    pub(crate) async fn create_at(brokers: String, partitions: i32) -> Self {
         let name = unique("flow");
         let topics = Self {
             brokers,
             requests: format!("{name}.requested"),
             outcomes: format!("{name}.outcomes"),
             dead_letters: format!("{name}.requested.dlq"),
+            partitions,
         };
         topics.create_topic(&topics.requests).await;
         topics
@@ -69,7 +72,7 @@ impl Topics {
     /// Creates a topic that the service would create as well, for whoever reads it before.
     pub(crate) async fn create_topic(&self, name: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a lawful configuration");
-        let topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
+        let topic = NewTopic::new(name, self.partitions, TopicReplication::Fixed(1));
         let created = admin.create_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
         assert!(created.iter().all(Result::is_ok), "{created:?}");
     }

@@ -1,5 +1,7 @@
 //! What the tests stand on: real servers, the real program, and witnesses independent of both.
 
+pub(crate) mod follow;
+pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
@@ -13,7 +15,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// Reads a variable that `tests/services.sh` sets. A missing server fails the test that needs it.
 #[expect(clippy::disallowed_methods, reason = "the tests' servers are named by the environment")]
 pub(crate) fn required_variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by `make test` or `make bench`"))
 }
 
 /// Waits until `condition` gives a value, or fails the test after `patience`.

@@ -96,6 +96,11 @@ impl Service {
         (ended.expect("it can be waited for").code(), self.log())
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it was running");
@@ -103,7 +108,7 @@ impl Service {
 
     /// SIGTERM; the instance's log once it has ended well.
     pub(crate) async fn stop(mut self) -> String {
-        let pid = self.child.id().expect("it is running").to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill exists");
         assert!(sent.success());
         let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends within its bounded time");

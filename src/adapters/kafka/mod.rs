@@ -22,7 +22,7 @@ pub mod handler;
 mod holdings;
 mod lag;
 pub mod lanes;
-mod offsets;
+pub mod offsets;
 mod poller;
 mod positions;
 pub mod publisher;

@@ -11,20 +11,20 @@ use std::collections::BTreeSet;
 ///
 /// Memory grows with what is outstanding alone, however far the watermark is behind.
 #[derive(Debug)]
-pub(crate) struct OffsetTracker {
+pub struct OffsetTracker {
     outstanding: BTreeSet<i64>,
     next: i64,
 }
 
 impl OffsetTracker {
     /// A partition that is read from `start` on.
-    pub(crate) fn starting_at(start: i64) -> Self {
+    pub fn starting_at(start: i64) -> Self {
         Self { outstanding: BTreeSet::new(), next: start }
     }
 
     /// Notes a delivery. False where this offset was delivered before: it must not be handled again
     /// (librdkafka may deliver twice around a pause).
-    pub(crate) fn deliver(&mut self, offset: i64) -> bool {
+    pub fn deliver(&mut self, offset: i64) -> bool {
         let is_new = offset >= self.next;
         if is_new {
             self.outstanding.insert(offset);
@@ -34,12 +34,12 @@ impl OffsetTracker {
     }
 
     /// Notes that a record is done.
-    pub(crate) fn done(&mut self, offset: i64) {
+    pub fn done(&mut self, offset: i64) {
         self.outstanding.remove(&offset);
     }
 
     /// The position that may be committed: everything before it is done.
-    pub(crate) fn watermark(&self) -> i64 {
+    pub fn watermark(&self) -> i64 {
         self.outstanding.first().copied().unwrap_or(self.next)
     }
 }

@@ -25,6 +25,7 @@ use crate::ports::payment_gateway::{
 
 mod answers;
 mod calls;
+pub mod measured;
 
 /// The most pages of refunds that are read of one charge.
 const MAX_REFUND_PAGES: usize = 100;

@@ -31,7 +31,7 @@ mod rate;
 pub mod webhook;
 mod wire;
 
-pub use gateway::StripeGateway;
+pub use gateway::{StripeGateway, measured};
 
 /// How Stripe is reached.
 #[derive(Clone)]

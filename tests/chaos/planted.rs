@@ -1,8 +1,10 @@
 //! The checker can fail: each wrong that it is there for is planted, and found.
 
-use order_payments::adapters::simulator::ledger::{IntentEntry, KeyEntry};
+use order_payments::adapters::simulator::intent::Status;
+use order_payments::adapters::simulator::ledger::{IntentEntry, KeyEntry, OrderEntry};
 
-use super::*;
+use crate::chaos::checker::{Evidence, Findings, Outcome, Stored, judge};
+use crate::chaos::load::Requested;
 
 /// Two orders, one paid and one declined, as they should be.
 fn sound() -> Evidence {
