@@ -1,6 +1,7 @@
 //! The Kafka adapter, against librdkafka's mock cluster and against a real broker.
 
 mod consumer;
+mod fairness;
 mod fakes;
 mod outage;
 mod positions;

@@ -22,7 +22,7 @@ use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::group::GroupContext;
 use crate::adapters::kafka::lanes::{Lanes, RequestHandler};
-use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Limits, Poller, Wires};
+use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Poller, Wires};
 use crate::adapters::kafka::positions::Scout;
 use crate::adapters::kafka::restore::RestoreGuard;
 use crate::adapters::kafka::status::StatusHandle;
@@ -85,8 +85,8 @@ impl PaymentConsumer {
             config.consumer_config()?.create_with_context(GroupContext::default())?;
         consumer.subscribe(&[&config.request_topic])?;
         let status = StatusHandle::new();
-        let limits = Limits::new(intake.max_in_flight, config.max_held_bytes);
-        let (hand_over, handed) = mpsc::channel(limits.max_records + REVOKES);
+        let may_be_held = config.budget().may_be_held(intake.max_in_flight);
+        let (hand_over, handed) = mpsc::channel(may_be_held.records + REVOKES);
         let (stop, stopped) = std_mpsc::channel();
         let (end, ended) = oneshot::channel();
         let (close, closed) = oneshot::channel();
@@ -99,7 +99,7 @@ impl PaymentConsumer {
             status: status.clone(),
         };
         let wires = Wires { hand_over, stopped, valve: intake.valve };
-        let poller = Poller::new(scout, limits, wires).map_err(no_thread)?;
+        let poller = Poller::new(scout, may_be_held, wires).map_err(no_thread)?;
         let poll = move || {
             let (result, consumer) = poller.run();
             let _no_one_waits_any_more = end.send(result);
@@ -155,7 +155,7 @@ impl PaymentConsumer {
         loop {
             tokio::select! {
                 handed = self.handed.recv() => match handed {
-                    Some(Handed::Record(record)) => self.lanes.take(record),
+                    Some(Handed::Records(records)) => self.lanes.take(records),
                     Some(Handed::Revoked) => self.lanes.drop_revoked(),
                     None => return Ok(()),
                 },
@@ -200,6 +200,17 @@ pub enum ConsumerError {
         /// What the broker said.
         problem: String,
     },
+    /// Another member of the group has taken our name in it.
+    #[error(
+        "another member of group {group_id:?} was started as {instance_id:?}, too: every instance needs a \
+         kafka.instance_id of its own, or none"
+    )]
+    Fenced {
+        /// The group.
+        group_id: String,
+        /// The name, `kafka.instance_id`.
+        instance_id: String,
+    },
     /// The client is in a state that it cannot leave.
     #[error("the Kafka client failed for good: {0}")]
     Fatal(String),
@@ -213,13 +224,25 @@ pub enum ConsumerError {
 
 impl ConsumerError {
     /// The end that an error of librdkafka means, if it means one. It recovers from others by itself.
-    pub(crate) fn judged(problem: &KafkaError, config: &Config) -> Option<Self> {
+    /// `fatal` is what ended the client, if anything has.
+    pub(crate) fn judged(
+        problem: &KafkaError,
+        fatal: Option<(RDKafkaErrorCode, String)>,
+        config: &Config,
+    ) -> Option<Self> {
         use RDKafkaErrorCode::{
-            AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
-            UnknownTopic, UnknownTopicOrPartition,
+            AutoOffsetReset, FencedInstanceId, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed,
+            UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
         };
 
         let (topic, group_id) = (config.request_topic.clone(), config.group_id.clone());
+        match (fatal, &config.instance_id) {
+            (Some((FencedInstanceId, _)), Some(instance_id)) => {
+                return Some(Self::Fenced { group_id, instance_id: instance_id.clone() });
+            }
+            (Some((_, problem)), _) => return Some(Self::Fatal(problem)),
+            (None, _) => {}
+        }
         match problem {
             KafkaError::MessageConsumptionFatal(code) => Some(Self::Fatal(code.to_string())),
             KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange) => {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
@@ -46,11 +46,14 @@ impl GroupContext {
     }
 }
 
+/// Whether the group's protocol changes assignments bit by bit (cooperative), or as a whole (eager).
+pub(crate) fn is_incremental(consumer: &BaseConsumer<GroupContext>) -> bool {
+    matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+}
+
 /// Gives partitions back to the group, in the way of its protocol: those of them that the client was given.
 pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    use rdkafka::consumer::RebalanceProtocol::Cooperative;
-
-    if !matches!(consumer.rebalance_protocol(), Cooperative) {
+    if !is_incremental(consumer) {
         return consumer.unassign();
     }
     // It refuses all of them where it was not given one, as one that still waits for its position.
@@ -63,11 +66,10 @@ pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &Topi
     consumer.incremental_unassign(&leaving)
 }
 
-/// Adds partitions to those that the client reads. The first answer to the group's assignment is what it
-/// waits for; more may be added at any time.
+/// Says what the client reads: these partitions as well, or these and no others where the group's protocol is
+/// eager. The first answer to the group's assignment is what it waits for; it may be changed at any time.
 pub(crate) fn accept(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    // The group's protocol is cooperative: no other is offered, see `Config::consumer_config`.
-    consumer.incremental_assign(partitions)
+    if is_incremental(consumer) { consumer.incremental_assign(partitions) } else { consumer.assign(partitions) }
 }
 
 impl ClientContext for GroupContext {

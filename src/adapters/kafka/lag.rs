@@ -44,15 +44,19 @@ fn set(partition: i32, records: i64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
+    use crate::adapters::kafka::shares::Load;
     use crate::adapters::kafka::starts::Start;
 
     #[test]
     fn the_lag_is_what_is_not_done_and_ends_with_the_partition() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let mut holdings = Holdings::of("requests");
+        let all = Load { records: 10, bytes: 10 };
+        let mut holdings = Holdings::of("requests", all, channel().0);
         let (committed, stored) = (Some(5), Some(5));
         holdings.take(&[Start { partition: 2, offset: 5, committed, stored, horizon: 0, is_restored: false }]);
         let ends = [End { partition: 2, offset: 12 }, End { partition: 3, offset: 9 }];

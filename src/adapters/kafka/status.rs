@@ -29,7 +29,9 @@ pub struct ConsumerStatus {
     /// Why one of them was refused, lately, in the words of [`Handling::Retry`](super::Handling::Retry),
     /// shortened; `None` while nothing is retried.
     pub retry_reason: Option<String>,
-    /// Whether intake is paused: because too much is held, or for the reason that follows.
+    /// Partitions that are not read on for now, because they hold all that they may, or for the reason that follows.
+    pub paused_partitions: usize,
+    /// Whether intake is paused, of all partitions: because too much is held, or for the reason that follows.
     pub is_paused: bool,
     /// Why the application keeps intake paused; shortened. `None` while it does not.
     pub pause_reason: Option<String>,
@@ -52,6 +54,7 @@ struct Cells {
     in_flight: Count,
     retrying: Count,
     retry_reason: Reason,
+    paused_partitions: Count,
     is_paused: AtomicBool,
     paused: Gauge,
     pause_reason: Reason,
@@ -113,6 +116,7 @@ impl StatusHandle {
             in_flight: Count::new(gauge!("order_payments_consumer_in_flight")),
             retrying: Count::new(gauge!("order_payments_consumer_retrying")),
             retry_reason: Reason::default(),
+            paused_partitions: Count::new(gauge!("order_payments_consumer_paused_partitions")),
             is_paused: AtomicBool::new(false),
             paused: gauge!("order_payments_consumer_paused"),
             pause_reason: Reason::default(),
@@ -134,6 +138,7 @@ impl StatusHandle {
             in_flight: cells.in_flight.get(),
             retrying: cells.retrying.get(),
             retry_reason: cells.retry_reason.lock().clone(),
+            paused_partitions: cells.paused_partitions.get(),
             is_paused: cells.is_paused.load(Ordering::Relaxed),
             pause_reason: cells.pause_reason.lock().clone(),
             last_poll_age: cells.started.elapsed().saturating_sub(last_poll),
@@ -149,9 +154,10 @@ impl StatusHandle {
     }
 
     /// Says that the thread that polls lives, and what it cannot or may not read.
-    pub(crate) fn polled(&self, waiting: usize, is_paused: bool) {
+    pub(crate) fn polled(&self, waiting: usize, paused: usize, is_paused: bool) {
         let cells = &*self.0;
         cells.waiting_partitions.set(waiting);
+        cells.paused_partitions.set(paused);
         if cells.is_paused.swap(is_paused, Ordering::Relaxed) != is_paused {
             cells.paused.set(f64::from(u8::from(is_paused)));
         }
