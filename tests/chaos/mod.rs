@@ -17,7 +17,7 @@ mod load;
 mod plan;
 mod recovery;
 mod run;
-mod servers;
+pub(crate) mod servers;
 mod stage;
 mod witness;
 

@@ -39,8 +39,8 @@ async fn a_backlog_of_slow_orders_holds_up_other_partitions_for_no_more_than_a_p
     let handler = Arc::new(Recorder::shut());
     let running = run(&cluster, 4, &handler);
     running.wait_until(|status| status.paused_partitions == 1 && status.in_flight == 4).await;
-    cluster.send(vec![to(1, "quick-1"), to(2, "quick-2")]).await;
     let held = running.status.now().held_records;
+    cluster.send(vec![to(1, "quick-1"), to(2, "quick-2")]).await;
     running.wait_until(|status| status.held_records >= held + 2).await;
     // Two places become free, and the partitions take turns.
     handler.let_through(4);

@@ -83,7 +83,7 @@ impl Config {
         }
         config
             // For the lag and for partitions that stall: known here at no further request.
-            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL.min(self.stall_timeout / 4)))
             // Partition ends are none of our business: a watermark is what was delivered.
             .set("enable.partition.eof", "false");
         Ok(config)

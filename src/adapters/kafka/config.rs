@@ -38,6 +38,9 @@ pub struct Config {
     pub commit_interval: Duration,
     /// How long partitions that are taken away may finish what is in flight.
     pub drain_timeout: Duration,
+    /// How long a partition may not be read, though there is something to read and nothing against it, before
+    /// that is repaired.
+    pub stall_timeout: Duration,
     /// Bytes of records in memory at once: those that the client fetched, and those that are being handled.
     pub max_held_bytes: usize,
     /// Further settings of librdkafka by their own names. Any value may be a password.
@@ -63,6 +66,7 @@ impl Config {
             session_timeout: Duration::from_secs(10),
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_mins(1),
             max_held_bytes: 32 << 20,
             client: BTreeMap::new(),
         }

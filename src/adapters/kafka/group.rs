@@ -12,7 +12,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics};
 
 use crate::adapters::kafka::client::{log, log_error};
-use crate::adapters::kafka::lag::{self, End};
+use crate::adapters::kafka::lag::{self, Fetching};
 
 /// A change of which partitions are ours. librdkafka waits until it is carried out.
 #[derive(Debug)]
@@ -21,11 +21,11 @@ pub(crate) enum Rebalance {
     Revoke(TopicPartitionList),
 }
 
-/// Collects the changes, and where partitions end. Once it is closing the changes are carried out at once: nothing is left to drain then.
+/// Collects the changes, and how partitions are fetched. Once it is closing the changes are carried out at once: nothing is left to drain then.
 #[derive(Debug, Default)]
 pub(crate) struct GroupContext {
     changes: Mutex<VecDeque<Rebalance>>,
-    ends: Mutex<Vec<End>>,
+    fetching: Mutex<Vec<Fetching>>,
     is_closing: AtomicBool,
 }
 
@@ -35,9 +35,9 @@ impl GroupContext {
         self.changes.lock().expect("no one panics while holding it").pop_front()
     }
 
-    /// Where partitions end, as was told since the last call. It may be told of partitions of others.
-    pub(crate) fn take_ends(&self) -> Vec<End> {
-        std::mem::take(&mut *self.ends.lock().expect("no one panics while holding it"))
+    /// How partitions are fetched, as was told since the last call. It may be told of partitions of others.
+    pub(crate) fn take_fetching(&self) -> Vec<Fetching> {
+        std::mem::take(&mut *self.fetching.lock().expect("no one panics while holding it"))
     }
 
     /// From now on everything is given back as it is asked for.
@@ -82,7 +82,7 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        *self.ends.lock().expect("no one panics while holding it") = lag::ends(&statistics);
+        *self.fetching.lock().expect("no one panics while holding it") = lag::fetching(statistics);
     }
 }
 

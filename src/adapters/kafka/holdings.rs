@@ -7,9 +7,11 @@ use std::sync::mpsc::Sender;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::adapters::kafka::committer::{Progress, Reached};
+use crate::adapters::kafka::lag::Fetching;
 use crate::adapters::kafka::offsets::OffsetTracker;
 use crate::adapters::kafka::record::{Completion, Lease, Record};
 use crate::adapters::kafka::shares::{Load, Shares};
+use crate::adapters::kafka::stalls::Sight;
 use crate::adapters::kafka::starts::Start;
 
 /// The partitions that are ours, and everything that is held.
@@ -178,6 +180,20 @@ impl Holdings {
     /// How many records of a partition are not done, if it is ours and ends at this offset.
     pub(crate) fn lag(&self, partition: i32, end: i64) -> Option<i64> {
         self.partitions.get(&partition).map(|held| (end - held.offsets.watermark()).max(0))
+    }
+
+    /// How the reading of a partition is, if it is ours.
+    pub(crate) fn sight(&self, fetching: &Fetching) -> Option<Sight> {
+        let held = self.partitions.get(&fetching.partition)?;
+        Some(Sight {
+            partition: fetching.partition,
+            is_paused: held.is_paused,
+            position: held.offsets.next(),
+            fetched_to: fetching.fetched_to,
+            end: fetching.end,
+            fetch_state: fetching.state.clone(),
+            broker: fetching.broker,
+        })
     }
 
     /// Whether records of these partitions are still out.

@@ -33,6 +33,7 @@ mod record;
 pub mod requests;
 pub mod restore;
 mod shares;
+mod stalls;
 mod starts;
 pub mod status;
 mod tail;

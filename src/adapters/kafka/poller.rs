@@ -3,6 +3,7 @@
 
 mod arriving;
 mod leaving;
+mod repairing;
 mod room;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::adapters::kafka::arrivals::Arrivals;
 use crate::adapters::kafka::committer::Committer;
@@ -20,12 +21,12 @@ use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::{GroupContext, Rebalance};
 use crate::adapters::kafka::holdings::Holdings;
-use crate::adapters::kafka::lag;
 use crate::adapters::kafka::membership::MAX_POLL_INTERVAL;
-use crate::adapters::kafka::poller::room::Valve;
+pub(crate) use crate::adapters::kafka::poller::room::Valve;
 use crate::adapters::kafka::positions::Scout;
 use crate::adapters::kafka::record::{Completion, Record};
 use crate::adapters::kafka::shares::Load;
+use crate::adapters::kafka::stalls::StallWatch;
 use crate::adapters::kafka::status::StatusHandle;
 
 /// The longest wait for a record or a completion: half of what the rule of 100 ms allows.
@@ -34,7 +35,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a last commit may take once there is nothing left to drain: a coordinator answers in milliseconds.
 pub(crate) const COMMIT_GRACE: Duration = Duration::from_secs(2);
 
-type GroupConsumer = BaseConsumer<GroupContext>;
+pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
 
 /// The most records that are handed over at a time.
 const BATCH_RECORDS: usize = 256;
@@ -52,7 +53,27 @@ pub(crate) struct Wires {
     /// Tells until when everything is to be finished.
     pub(crate) stopped: Receiver<Instant>,
     /// Tells why intake is closed, while it is.
-    pub(crate) valve: watch::Receiver<Option<String>>,
+    pub(crate) valve: Valve,
+    /// Remembers which partitions stall, and what was done about it, beyond one client.
+    pub(crate) stalls: StallWatch,
+}
+
+/// How the polling ended.
+pub(crate) struct Ended {
+    pub(crate) ending: Result<Ending, ConsumerError>,
+    /// To be closed.
+    pub(crate) consumer: Arc<GroupConsumer>,
+    /// For whoever polls next.
+    pub(crate) wires: Wires,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was asked for.
+    Stopped,
+    /// The client is to be replaced by another one.
+    Renew,
 }
 
 pub(crate) struct Poller {
@@ -60,10 +81,10 @@ pub(crate) struct Poller {
     consumer: Arc<GroupConsumer>,
     committer: Committer,
     arrivals: Arrivals,
-    valve: Valve,
-    hand_over: mpsc::Sender<Handed>,
+    wires: Wires,
     completed: Receiver<Completion>,
-    stopped: Receiver<Instant>,
+    /// Whether the client is to be replaced.
+    renew: bool,
     /// Until when everything is to be finished, once that was asked for.
     stop_at: Option<Instant>,
     status: StatusHandle,
@@ -76,7 +97,8 @@ pub(crate) struct Poller {
 
 impl Poller {
     /// The consumer that `scout` looks up positions for, read as the wires say.
-    pub(crate) fn new(scout: Scout, may_be_held: Load, wires: Wires) -> std::io::Result<Self> {
+    pub(crate) fn new(scout: Scout, may_be_held: Load, mut wires: Wires) -> std::io::Result<Self> {
+        wires.stalls.begin_again();
         let (config, consumer, status) = (scout.config.clone(), Arc::clone(&scout.consumer), scout.status.clone());
         let (completions, completed) = channel();
         let now = Instant::now();
@@ -86,10 +108,9 @@ impl Poller {
             holdings: Holdings::of(&config.request_topic, may_be_held, completions),
             config,
             consumer,
-            valve: Valve::new(wires.valve, status.clone()),
-            hand_over: wires.hand_over,
+            wires,
             completed,
-            stopped: wires.stopped,
+            renew: false,
             stop_at: None,
             status,
             last_poll: now,
@@ -100,7 +121,7 @@ impl Poller {
 
     /// Polls until it is stopped or cannot go on; then drains and commits. The consumer is handed
     /// back to be closed.
-    pub(crate) fn run(mut self) -> (Result<(), ConsumerError>, Arc<GroupConsumer>) {
+    pub(crate) fn run(mut self) -> Ended {
         let result = self.poll_until_stopped();
         let deadline = self.stop_at.unwrap_or_else(|| Instant::now() + self.config.drain_timeout);
         self.stop_at = Some(deadline);
@@ -108,11 +129,12 @@ impl Poller {
         self.consumer.context().close();
         self.arrivals.end();
         self.committer.end();
-        (result.and(drained), self.consumer)
+        let ending = if self.renew { Ending::Renew } else { Ending::Stopped };
+        Ended { ending: result.and(drained).map(|()| ending), consumer: self.consumer, wires: self.wires }
     }
 
     fn poll_until_stopped(&mut self) -> Result<(), ConsumerError> {
-        while !is_stopped(&mut self.stop_at, &self.stopped) {
+        while !is_stopped(&mut self.stop_at, &self.wires.stopped) && !self.renew {
             self.take_completions();
             let wait = self.make_room()?;
             self.poll(wait)?;
@@ -141,7 +163,7 @@ impl Poller {
             }
         }
         self.read_arrived()?;
-        lag::tell(&self.consumer.context().take_ends(), &self.holdings);
+        self.look_after_reading()?;
         self.report();
         end
     }
@@ -166,7 +188,7 @@ impl Poller {
         }
         if !batch.is_empty() {
             // Never waits: the channel has room for all that may be held. Fails once `run` has ended.
-            let _run_has_ended = self.hand_over.blocking_send(Handed::Records(batch));
+            let _run_has_ended = self.wires.hand_over.blocking_send(Handed::Records(batch));
         }
         end
     }
@@ -196,7 +218,7 @@ impl Poller {
         let (held, paused) = (self.holdings.total(), self.holdings.paused_count());
         let ours = self.holdings.partition_count();
         self.status.holds(ours, held.records, held.bytes);
-        let is_paused = !self.valve.is_open() || (ours > 0 && paused == ours);
+        let is_paused = !self.wires.valve.is_open() || (ours > 0 && paused == ours);
         self.status.polled(self.arrivals.count(), paused, is_paused);
     }
 

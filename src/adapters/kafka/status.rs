@@ -35,6 +35,12 @@ pub struct ConsumerStatus {
     pub is_paused: bool,
     /// Why the application keeps intake paused; shortened. `None` while it does not.
     pub pause_reason: Option<String>,
+    /// Partitions that should be read and are not, whatever was done about it so far.
+    pub stalled_partitions: usize,
+    /// How that was seen of one of them; shortened.
+    pub stall_reason: Option<String>,
+    /// How often something was done about it, since the start.
+    pub stall_repairs: usize,
     /// How long ago the thread that polls Kafka gave a sign of life. More than some seconds is a
     /// thread that hangs, or a cluster that does not answer.
     pub last_poll_age: Duration,
@@ -59,6 +65,9 @@ struct Cells {
     paused: Gauge,
     pause_reason: Reason,
     closed: Gauge,
+    stalled_partitions: Count,
+    stall_reason: Reason,
+    stall_repairs: AtomicUsize,
     last_poll_ms: AtomicU64,
 }
 
@@ -121,6 +130,9 @@ impl StatusHandle {
             paused: gauge!("order_payments_consumer_paused"),
             pause_reason: Reason::default(),
             closed: gauge!("order_payments_consumer_intake_closed"),
+            stalled_partitions: Count::new(gauge!("order_payments_consumer_stalled_partitions")),
+            stall_reason: Reason::default(),
+            stall_repairs: AtomicUsize::new(0),
             last_poll_ms: AtomicU64::new(0),
         }))
     }
@@ -141,6 +153,9 @@ impl StatusHandle {
             paused_partitions: cells.paused_partitions.get(),
             is_paused: cells.is_paused.load(Ordering::Relaxed),
             pause_reason: cells.pause_reason.lock().clone(),
+            stalled_partitions: cells.stalled_partitions.get(),
+            stall_reason: cells.stall_reason.lock().clone(),
+            stall_repairs: cells.stall_repairs.load(Ordering::Relaxed),
             last_poll_age: cells.started.elapsed().saturating_sub(last_poll),
         }
     }
@@ -178,6 +193,20 @@ impl StatusHandle {
     pub(crate) fn set_pause_reason(&self, why: Option<&str>) {
         self.0.pause_reason.set(why);
         self.0.closed.set(f64::from(u8::from(why.is_some())));
+    }
+
+    /// Says how many partitions stall.
+    pub(crate) fn set_stalled(&self, partitions: usize) {
+        self.0.stalled_partitions.set(partitions);
+        if partitions == 0 {
+            self.0.stall_reason.set(None);
+        }
+    }
+
+    /// Says that a partition stalls as told here, and that something is done about it.
+    pub(crate) fn is_repaired(&self, evidence: &str) {
+        self.0.stall_reason.set(Some(evidence));
+        self.0.stall_repairs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts one more order that is retried, until the answer is dropped.

@@ -29,6 +29,7 @@ pub(crate) fn read(reader: &mut Reader) -> Config {
         session_timeout: reader.milliseconds("kafka.session_timeout_ms", 1_000..=300_000),
         commit_interval: reader.milliseconds("kafka.commit_interval_ms", 10..=60_000),
         drain_timeout: reader.milliseconds("kafka.drain_timeout_ms", 0..=60_000),
+        stall_timeout: reader.milliseconds("kafka.stall_timeout_ms", 1_000..=3_600_000),
         max_held_bytes: reader.integer("kafka.max_held_bytes", 8_388_608..=4_294_967_296),
         client: reader.free_table("kafka.client"),
     };

@@ -42,7 +42,7 @@ impl Poller {
         self.holdings.take(&starts);
         self.seek(&sought).map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
         self.add(&assigned)?;
-        if !self.valve.is_open() || self.stop_at.is_some() {
+        if !self.wires.valve.is_open() || self.stop_at.is_some() {
             self.pause(&self.holdings.read())?;
         }
         tracing::info!("{} partitions of {:?} are read now", starts.len(), self.config.request_topic);

@@ -41,7 +41,7 @@ impl Poller {
     pub(super) fn revoke_leases(&self, leaving: &[i32]) {
         self.holdings.revoke_leases(leaving);
         // Fails once `run` has ended: then nothing waits that could be let go.
-        let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
+        let _run_has_ended = self.wires.hand_over.blocking_send(Handed::Revoked);
     }
 
     /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.

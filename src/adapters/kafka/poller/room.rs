@@ -54,7 +54,7 @@ impl Valve {
 impl Poller {
     /// Pauses and resumes, and waits where nothing may be read. Says how long the next poll may wait.
     pub(super) fn make_room(&mut self) -> Result<Duration, ConsumerError> {
-        if !self.valve.look() {
+        if !self.wires.valve.look() {
             self.pause(&self.holdings.read())?;
             self.wait_for_room(TICK, |_| false);
             return Ok(Duration::ZERO);
