@@ -46,7 +46,7 @@ impl Breakable {
                     Switch::Up(true) => broker.broker_up(BROKER).expect("switched"),
                     Switch::Up(false) => broker.broker_down(BROKER).expect("switched"),
                     Switch::Fetches(true) => broker.clear_request_errors(RDKafkaApiKey::Fetch),
-                    Switch::Fetches(false) => broker.request_errors(RDKafkaApiKey::Fetch, &[REFUSAL; REFUSALS]),
+                    Switch::Fetches(false) => broker.request_errors(RDKafkaApiKey::Fetch, &vec![REFUSAL; REFUSALS]),
                 }
                 done.send(()).expect("the test waits");
             }

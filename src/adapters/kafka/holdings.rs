@@ -203,7 +203,7 @@ impl Holdings {
 
     /// Those of these partitions that are ours, each at the offset that is read next.
     pub(crate) fn at_positions(&self, wanted: &[i32]) -> TopicPartitionList {
-        self.list(|held| wanted.contains(&held.lease.partition), |offsets| offsets.next())
+        self.list(|held| wanted.contains(&held.lease.partition), OffsetTracker::next)
     }
 
     /// What the database or the group does not know yet of these partitions.
