@@ -6,7 +6,6 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use mimalloc::MiMalloc;
 use order_payments::adapters::kafka::offsets::OffsetTracker;
 use order_payments::adapters::stripe::measured::{class_of_charge, intent_form};
 use order_payments::adapters::wire::cloud_event::EventHeaders;
@@ -16,10 +15,11 @@ use order_payments::domain::outcome::{FailureCategory, FailureReason};
 use order_payments::domain::payment::{ChargeFlow, Payment};
 use order_payments::domain::request::PaymentRequest;
 use order_payments::domain::timestamp::Timestamp;
+use tikv_jemallocator::Jemalloc;
 
 /// As in the program: allocations are a good part of what is measured.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Records that are outstanding at once: many times what is in flight by default.
 const OUTSTANDING: i64 = 10_000;

@@ -45,12 +45,14 @@ impl Vitals for ServiceVitals {
 }
 
 fn group(status: &ConsumerStatus) -> Check {
-    let (assigned, waiting) = (status.assigned_partitions, status.waiting_partitions);
-    let detail = match &status.waiting_reason {
-        Some(reason) if waiting > 0 => format!("{assigned} partitions assigned, {waiting} more wait: {reason}"),
+    let (assigned, waiting, stalled) =
+        (status.assigned_partitions, status.waiting_partitions, status.stalled_partitions);
+    let detail = match (&status.stall_reason, &status.waiting_reason) {
+        (Some(reason), _) if stalled > 0 => format!("{assigned} partitions assigned, {stalled} stall: {reason}"),
+        (_, Some(reason)) if waiting > 0 => format!("{assigned} partitions assigned, {waiting} more wait: {reason}"),
         _ => format!("{assigned} partitions assigned"),
     };
-    Check { name: "kafka-group", ok: assigned > 0 && waiting == 0, detail }
+    Check { name: "kafka-group", ok: assigned > 0 && waiting == 0 && stalled == 0, detail }
 }
 
 fn intake(status: &ConsumerStatus) -> Check {

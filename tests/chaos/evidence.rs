@@ -24,7 +24,7 @@ pub(crate) async fn gather(setup: &Setup, requested: BTreeMap<String, Requested>
         "SELECT kind || ' of ' || order_id || ': ' || detail FROM findings WHERE resolved_at IS NULL ORDER BY found_at",
     );
     let open_findings = open_findings.fetch_all(&mut connection).await.expect("the tables are there");
-    let unpublished = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL");
+    let unpublished = sqlx::query_scalar("SELECT count(*) FROM unpublished");
     let unpublished = unpublished.fetch_one(&mut connection).await.expect("the tables are there");
     Evidence {
         requested,

@@ -19,7 +19,7 @@ mod plan;
 mod planted;
 mod recovery;
 mod run;
-mod servers;
+pub(crate) mod servers;
 mod stage;
 mod witness;
 

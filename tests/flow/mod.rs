@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod commands;
+mod group;
 mod main_job;
 mod operation;
 mod restored;

@@ -1,64 +1,15 @@
 //! The cluster goes away and comes back: nothing is lost, nothing is refused, nothing is said twice.
 
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use order_payments::adapters::kafka::KafkaEventPublisher;
 use order_payments::ports::event_publisher::EventPublisher;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 
 use crate::contract::event_publisher as contract;
+use crate::kafka::breakable::Breakable;
 use crate::kafka::fakes::Recorder;
-use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS, run, run_until};
-
-/// The one broker of the cluster.
-const BROKER: i32 = 1;
-
-/// A broker in this process whose connections can be cut. Its handle may not leave its thread.
-struct Breakable {
-    cluster: Cluster,
-    switch: mpsc::Sender<bool>,
-    switched: mpsc::Receiver<()>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Breakable {
-    fn start() -> Self {
-        let ((tell, told), (switch, wanted), (done, switched)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
-        let mut config = crate::kafka::support::named("");
-        let topics = [&config.request_topic, &config.outcome_topic, &config.dead_letter_topic].map(Clone::clone);
-        let hold = move || {
-            let broker: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).expect("a mock cluster");
-            for topic in topics {
-                broker.create_topic(&topic, PARTITIONS, 1).expect("a topic");
-            }
-            tell.send(broker.bootstrap_servers()).expect("the test waits");
-            for up in wanted {
-                let changed = if up { broker.broker_up(BROKER) } else { broker.broker_down(BROKER) };
-                changed.expect("switched");
-                done.send(()).expect("the test waits");
-            }
-        };
-        let thread = thread::spawn(hold);
-        config.brokers = told.recv_timeout(DEADLINE).expect("started");
-        Self { cluster: Cluster::at(config), switch, switched, thread: Some(thread) }
-    }
-
-    fn is_up(&self, up: bool) {
-        self.switch.send(up).expect("the broker's thread lives");
-        self.switched.recv_timeout(DEADLINE).expect("switched");
-    }
-}
-
-impl Drop for Breakable {
-    fn drop(&mut self) {
-        self.switch = mpsc::channel().0; // The last sender: the thread ends.
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()), "the broker's thread panicked");
-    }
-}
+use crate::kafka::support::{run, run_until};
 
 fn orders() -> impl Iterator<Item = String> {
     (0..6).map(|number| format!("o-{number}"))

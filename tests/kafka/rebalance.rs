@@ -1,10 +1,11 @@
-//! Two members of one group: partitions move, records do not get lost, positions stay right.
+//! Two members of one group: partitions move, records do not get lost, positions stay right, however the
+//! partitions are divided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use order_payments::adapters::kafka::{ConsumerError, FirstStart};
+use order_payments::adapters::kafka::{Assignment, ConsumerError, FirstStart};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -13,13 +14,35 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::kafka::fakes::Recorder;
 use crate::kafka::support::{Cluster, PARTITIONS, Sent, request_of, run};
 
+/// Each scenario in a group of each kind.
+macro_rules! in_every_group {
+    ($($name:ident),+ $(,)?) => {
+        mod cooperative_sticky {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(super::Cluster::real().await).await })+
+        }
+        mod eager {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(super::eager().await).await })+
+        }
+    };
+}
+
+in_every_group!(
+    a_member_that_joins_and_one_that_leaves_lose_no_record,
+    what_is_in_flight_is_finished_before_its_partition_moves,
+    what_ends_after_its_partition_has_moved_changes_no_position,
+);
+
+async fn eager() -> Cluster {
+    Cluster::real().await.but(|config| config.assignment = Assignment::Eager)
+}
+
 fn orders(prefix: &str, many: usize) -> Vec<String> {
     (0..many).map(|number| format!("{prefix}-{number}")).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_joins_and_one_that_leaves_lose_no_record() {
-    let cluster = Cluster::real().await;
+async fn a_member_that_joins_and_one_that_leaves_lose_no_record(cluster: Cluster) {
     cluster.request(orders("early", 1000)).await;
     let (first, second) = (Arc::new(Recorder::open()), Arc::new(Recorder::open()));
     let first_member = run(&cluster, 16, &first);
@@ -51,9 +74,7 @@ async fn two_for_each_partition(cluster: &Cluster) {
     cluster.send(records.collect()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_is_finished_before_its_partition_moves() {
-    let mut cluster = Cluster::real().await;
+async fn what_is_in_flight_is_finished_before_its_partition_moves(mut cluster: Cluster) {
     cluster.config.drain_timeout = Duration::from_secs(30);
     two_for_each_partition(&cluster).await;
     let (first, second) = (Arc::new(Recorder::shut()), Arc::new(Recorder::open()));
@@ -73,9 +94,7 @@ async fn what_is_in_flight_is_finished_before_its_partition_moves() {
     second_member.stop().await.expect("an orderly end");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_ends_after_its_partition_has_moved_changes_no_position() {
-    let mut cluster = Cluster::real().await;
+async fn what_ends_after_its_partition_has_moved_changes_no_position(mut cluster: Cluster) {
     cluster.config.drain_timeout = Duration::ZERO;
     two_for_each_partition(&cluster).await;
     let (first, second) = (Arc::new(Recorder::shut()), Arc::new(Recorder::open()));
@@ -83,7 +102,7 @@ async fn what_ends_after_its_partition_has_moved_changes_no_position() {
     first.wait_for_calls(3).await;
     let second_member = run(&cluster, 8, &second);
     second.wait_for_calls(2).await;
-    first.let_through(6);
+    first.let_through(100);
     cluster.wait_for_committed(6).await;
     first_member.stop().await.expect("an orderly end");
     second_member.stop().await.expect("an orderly end");

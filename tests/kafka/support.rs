@@ -87,10 +87,23 @@ impl Cluster {
 
     /// The real broker, with its three topics created.
     pub(crate) async fn real() -> Self {
-        let config = named(&real_brokers());
+        Self::real_at(&real_brokers()).await
+    }
+
+    /// A real broker there, with its three topics created.
+    pub(crate) async fn real_at(brokers: &str) -> Self {
+        let config = named(brokers);
         create_topic(&config, &config.request_topic).await;
         ensure_topics(&config).await.expect("the other topics are created");
         Self::at(config)
+    }
+
+    /// The same for a member that is set up otherwise.
+    pub(crate) fn but(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.config.clone();
+        change(&mut config);
+        let (positions, guard, valve) = (Arc::clone(&self.positions), Arc::clone(&self.guard), self.valve.clone());
+        Self { config, positions, guard, valve, _embedded: None }
     }
 
     /// The name of the storage whose outcomes are published here.

@@ -1,5 +1,6 @@
 //! Partitions that are ours and not read yet, because nobody knows where they start: that is found out on a
-//! thread of its own, so that the thread that polls never waits for the database.
+//! thread of its own, so that the thread that polls never waits for the database. So is where they end, where
+//! that is in doubt.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -20,12 +21,18 @@ pub(crate) enum Entry {
     Seek,
 }
 
-/// One question, and its answer.
-struct Job {
-    number: u64,
-    partitions: Vec<i32>,
+/// One question.
+enum Job {
+    Starts { number: u64, partitions: Vec<i32> },
+    Ends(Vec<i32>),
 }
-type Found = (u64, Result<Vec<Start>, ConsumerError>);
+
+/// And its answer.
+enum Found {
+    Starts(u64, Result<Vec<Start>, ConsumerError>),
+    /// Partitions and their ends, as far as they were told.
+    Ends(Vec<(i32, i64)>),
+}
 
 /// The partitions that wait, and the thread that finds out.
 pub(crate) struct Arrivals {
@@ -35,6 +42,9 @@ pub(crate) struct Arrivals {
     waiting: HashMap<i32, (u64, Entry)>,
     last_job: u64,
     unanswered: usize,
+    /// Whether it was asked where partitions end.
+    is_asked_for_ends: bool,
+    ends: Vec<(i32, i64)>,
     given_up: CancellationToken,
     thread: JoinHandle<()>,
 }
@@ -48,12 +58,28 @@ impl Arrivals {
         let stop = given_up.clone();
         let look_up = move || {
             for job in wanted {
-                let Some(starts) = scout.look_up(&job.partitions, &stop) else { return };
-                let _fails_once_nobody_waits = tell.send((job.number, starts));
+                let answer = match job {
+                    Job::Starts { number, partitions } => {
+                        let Some(starts) = scout.look_up(&partitions, &stop) else { return };
+                        Found::Starts(number, starts)
+                    }
+                    Job::Ends(partitions) => Found::Ends(scout.ends(&partitions, &stop)),
+                };
+                let _fails_once_nobody_waits = tell.send(answer);
             }
         };
         let thread = thread::Builder::new().name("kafka-positions".to_owned()).spawn(look_up)?;
-        Ok(Self { jobs, found, waiting: HashMap::new(), last_job: 0, unanswered: 0, given_up, thread })
+        Ok(Self {
+            jobs,
+            found,
+            waiting: HashMap::new(),
+            last_job: 0,
+            unanswered: 0,
+            is_asked_for_ends: false,
+            ends: Vec::new(),
+            given_up,
+            thread,
+        })
     }
 
     /// How many partitions wait.
@@ -64,9 +90,26 @@ impl Arrivals {
     /// Has it found out where these partitions start.
     pub(crate) fn look_up(&mut self, partitions: Vec<i32>, entry: Entry) {
         self.last_job += 1;
-        self.unanswered += 1;
         self.waiting.extend(partitions.iter().map(|partition| (*partition, (self.last_job, entry))));
-        let asked = self.jobs.send(Job { number: self.last_job, partitions });
+        self.ask(Job::Starts { number: self.last_job, partitions });
+    }
+
+    /// Has it found out where these partitions end, unless that was asked before and not answered yet.
+    pub(crate) fn ask_for_ends(&mut self, partitions: Vec<i32>) {
+        if !self.is_asked_for_ends && !partitions.is_empty() {
+            self.is_asked_for_ends = true;
+            self.ask(Job::Ends(partitions));
+        }
+    }
+
+    /// The ends that were found out since the last call.
+    pub(crate) fn take_ends(&mut self) -> Vec<(i32, i64)> {
+        std::mem::take(&mut self.ends)
+    }
+
+    fn ask(&mut self, job: Job) {
+        self.unanswered += 1;
+        let asked = self.jobs.send(job);
         assert!(asked.is_ok(), "the thread that looks up positions has ended");
     }
 
@@ -83,7 +126,12 @@ impl Arrivals {
         let mut arrived = Vec::new();
         loop {
             match self.found.try_recv() {
-                Ok((number, starts)) => {
+                Ok(Found::Ends(ends)) => {
+                    self.unanswered -= 1;
+                    self.is_asked_for_ends = false;
+                    self.ends = ends;
+                }
+                Ok(Found::Starts(number, starts)) => {
                     self.unanswered -= 1;
                     for start in starts? {
                         let expected = self.waiting.get(&start.partition).filter(|(job, _)| *job == number);

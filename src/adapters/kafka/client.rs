@@ -10,10 +10,7 @@ use secrecy::ExposeSecret;
 use thiserror::Error;
 
 use crate::adapters::kafka::config::Config;
-
-/// How long librdkafka allows between two polls before the group goes on without us. We poll every
-/// 100 ms, so this ends a member whose thread hangs, nothing else.
-pub(crate) const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
+use crate::adapters::kafka::membership::{self, Library};
 
 /// The largest record that a producer of ours takes. Brokers take 1 MiB by default; a dead letter is
 /// the consumed record and a few headers more, and must fit whatever the request topic allows.
@@ -44,7 +41,7 @@ const BEYOND_SESSION: Duration = Duration::from_secs(1);
 /// librdkafka's own limit, which a long session does not raise.
 const LONGEST_SOCKET_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How often the consumer's lag is renewed.
+/// How often librdkafka tells how its partitions are.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the cluster keeps a transaction open whose producer is silent.
@@ -75,21 +72,18 @@ impl Config {
     /// The consumer of requests: a member of the group that commits by hand.
     pub(crate) fn consumer_config(&self) -> Result<ClientConfig, SetupError> {
         let mut config = self.reader_config()?;
-        let heartbeat = (self.session_timeout / 3).min(Duration::from_secs(3));
         if !self.client.contains_key(SOCKET_TIMEOUT) {
             // A member whose fetches go to a silent connection keeps its partitions, by heartbeats on
             // another one, and reads nothing until then (measured: 60.6 s by default).
             let timeout = (self.session_timeout + BEYOND_SESSION).min(LONGEST_SOCKET_TIMEOUT);
             config.set(SOCKET_TIMEOUT, millis(timeout));
         }
+        for (name, value) in membership::settings(self, &Library::linked())? {
+            config.set(name, value);
+        }
         config
-            .set("group.id", &self.group_id)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", millis(self.session_timeout))
-            .set("heartbeat.interval.ms", millis(heartbeat))
-            .set("max.poll.interval.ms", millis(MAX_POLL_INTERVAL.max(self.session_timeout)))
-            // For the lag alone: where partitions end is known here, at no further request.
-            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
+            // For the lag and for partitions that stall: known here at no further request.
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL.min(self.stall_timeout / 4)))
             // Partition ends are none of our business: a watermark is what was delivered.
             .set("enable.partition.eof", "false");
         Ok(config)
@@ -105,11 +99,10 @@ impl Config {
             // A position that is gone is told, never replaced by another in silence.
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
-            .set("check.crcs", "true")
-            // Bounded prefetch, and no pause of a second once the bound was reached.
-            .set("queued.max.messages.kbytes", "32768")
-            .set("queued.min.messages", "2000")
-            .set("fetch.queue.backoff.ms", "20");
+            .set("check.crcs", "true");
+        for (name, value) in self.budget().client_settings() {
+            config.set(name, value.to_string());
+        }
         Ok(config)
     }
 
@@ -153,7 +146,7 @@ pub(crate) enum Turn {
     Other,
 }
 
-fn millis(duration: Duration) -> String {
+pub(crate) fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()
 }
 
@@ -196,8 +189,11 @@ pub(crate) fn log_error(error: &KafkaError, reason: &str) {
 #[derive(Debug, Error)]
 pub enum SetupError {
     /// A setting under `[kafka.client]` that correctness rests on.
-    #[error("kafka.client.{0:?} may not be set: correctness rests on our value of it; remove the line")]
+    #[error("kafka.client.{0:?} may not be set: correctness or memory rests on our value of it; remove the line")]
     RefusedSetting(String),
+    /// The linked librdkafka cannot be a member in that way.
+    #[error("kafka.group_protocol = \"consumer\" cannot be used, use \"classic\": {0}")]
+    GroupProtocol(String),
     /// librdkafka does not take the settings.
     #[error("the Kafka client refuses its settings, see [kafka.client]: {0}")]
     Settings(String),
@@ -253,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_refused_setting_is_named_and_its_value_is_not() {
-        for name in ["sasl.pasword", "security.protocol", "fetch.max.bytes", "debug"] {
+        for name in ["sasl.pasword", "security.protocol", "fetch.min.bytes", "debug"] {
             let mut config = Config::new("127.0.0.1:9");
             config.client.insert(name.to_owned(), CANARY.into());
             let shown = format!("{config:?}");

@@ -26,13 +26,22 @@ pub struct Config {
     pub new_topic_partitions: i32,
     /// Copies of a topic that is created, 1 to 10; -1 for the broker's default.
     pub new_topic_replication: i32,
+    /// How partitions are divided between the members of the group.
+    pub assignment: Assignment,
+    /// Our name in the group, one per instance: a member that has one keeps its partitions over a restart.
+    pub instance_id: Option<String>,
+    /// How members and the cluster agree on who reads what.
+    pub group_protocol: GroupProtocol,
     /// How long a member may be silent before the group goes on without it.
     pub session_timeout: Duration,
     /// How often positions are committed.
     pub commit_interval: Duration,
     /// How long partitions that are taken away may finish what is in flight.
     pub drain_timeout: Duration,
-    /// Bytes of records held in memory at once.
+    /// How long a partition may not be read, though there is something to read and nothing against it, before
+    /// that is repaired.
+    pub stall_timeout: Duration,
+    /// Bytes of records in memory at once: those that the client fetched, and those that are being handled.
     pub max_held_bytes: usize,
     /// Further settings of librdkafka by their own names. Any value may be a password.
     pub client: BTreeMap<String, SecretString>,
@@ -51,10 +60,14 @@ impl Config {
             create_topics: true,
             new_topic_partitions: 6,
             new_topic_replication: -1,
+            assignment: Assignment::CooperativeSticky,
+            instance_id: None,
+            group_protocol: GroupProtocol::Classic,
             session_timeout: Duration::from_secs(10),
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(5),
-            max_held_bytes: 64 << 20,
+            stall_timeout: Duration::from_mins(1),
+            max_held_bytes: 32 << 20,
             client: BTreeMap::new(),
         }
     }
@@ -85,9 +98,27 @@ impl FirstStart {
     }
 }
 
+/// How partitions are divided between the members of a group. All members have to say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignment {
+    /// Only partitions that change hands stop for it.
+    CooperativeSticky,
+    /// Every change stops all members for a moment: for groups whose other members know no better.
+    Eager,
+}
+
+/// How the members of a group and the cluster agree on who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The members divide the partitions among themselves.
+    Classic,
+    /// The cluster divides them (KIP-848).
+    Consumer,
+}
+
 /// Settings of librdkafka that no one may change: positions, groups, transactions, the order of an
-/// order's records and what a client of ours may create rest on them.
-pub const REFUSED_CLIENT_SETTINGS: [&str; 31] = [
+/// order's records, what a client of ours may create and how much memory it takes rest on them.
+pub const REFUSED_CLIENT_SETTINGS: [&str; 38] = [
     "acks",
     "allow.auto.create.topics",
     "auto.commit.enable",
@@ -100,19 +131,26 @@ pub const REFUSED_CLIENT_SETTINGS: [&str; 31] = [
     "enable.gapless.guarantee",
     "enable.idempotence",
     "enable.partition.eof",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.queue.backoff.ms",
     "group.id",
+    "group.instance.id",
     "group.protocol",
     "group.remote.assignor",
     "heartbeat.interval.ms",
     "isolation.level",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
     "max.poll.interval.ms",
     "message.max.bytes",
     "message.timeout.ms",
     "metadata.broker.list",
     "partition.assignment.strategy",
     "partitioner",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
     "queuing.strategy",
     "request.required.acks",
     "session.timeout.ms",

@@ -10,7 +10,6 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,11 +19,12 @@ use crate::adapters::kafka::books::Books;
 use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::dead_letter::DeadLetters;
-use crate::adapters::kafka::group::GroupContext;
 use crate::adapters::kafka::lanes::{Lanes, RequestHandler};
-use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Limits, Poller, Wires};
-use crate::adapters::kafka::positions::Scout;
+use crate::adapters::kafka::poller::{COMMIT_GRACE, Ended, Ending, GroupConsumer, Handed, Poller, Valve, Wires};
+use crate::adapters::kafka::positions::Applicant;
 use crate::adapters::kafka::restore::RestoreGuard;
+use crate::adapters::kafka::shares::Load;
+use crate::adapters::kafka::stalls::StallWatch;
 use crate::adapters::kafka::status::StatusHandle;
 use crate::adapters::kafka::workshop::Workshop;
 use crate::adapters::wire::request::DecodeOptions;
@@ -81,27 +81,24 @@ impl PaymentConsumer {
         handler: Arc<dyn RequestHandler>,
         dead_letters: Arc<DeadLetters>,
     ) -> Result<Self, SetupError> {
-        let consumer: BaseConsumer<GroupContext> =
-            config.consumer_config()?.create_with_context(GroupContext::default())?;
-        consumer.subscribe(&[&config.request_topic])?;
         let status = StatusHandle::new();
-        let limits = Limits::new(intake.max_in_flight, config.max_held_bytes);
-        let (hand_over, handed) = mpsc::channel(limits.max_records + REVOKES);
+        let may_be_held = config.budget().may_be_held(intake.max_in_flight);
+        let (hand_over, handed) = mpsc::channel(may_be_held.records + REVOKES);
         let (stop, stopped) = std_mpsc::channel();
         let (end, ended) = oneshot::channel();
         let (close, closed) = oneshot::channel();
         let no_thread = |problem: std::io::Error| SetupError::Settings(problem.to_string());
-        let scout = Scout {
+        let applicant = Applicant {
             config: config.clone(),
-            consumer: Arc::new(consumer),
             books: Books::new(config, intake.positions),
             guard: intake.restore_guard,
             status: status.clone(),
         };
-        let wires = Wires { hand_over, stopped, valve: intake.valve };
-        let poller = Poller::new(scout, limits, wires).map_err(no_thread)?;
+        let (valve, stalls) = (Valve::new(intake.valve, status.clone()), StallWatch::new(config.stall_timeout));
+        let wires = Wires { hand_over, stopped, valve, stalls };
+        let poller = Poller::new(applicant.join()?, may_be_held, wires).map_err(no_thread)?;
         let poll = move || {
-            let (result, consumer) = poller.run();
+            let (result, consumer) = keep_polling(poller, &applicant, may_be_held);
             let _no_one_waits_any_more = end.send(result);
             // May hang (R13 of the pitfalls): whoever waits for `closed` does so with a deadline.
             drop(consumer);
@@ -155,7 +152,7 @@ impl PaymentConsumer {
         loop {
             tokio::select! {
                 handed = self.handed.recv() => match handed {
-                    Some(Handed::Record(record)) => self.lanes.take(record),
+                    Some(Handed::Records(records)) => self.lanes.take(records),
                     Some(Handed::Revoked) => self.lanes.drop_revoked(),
                     None => return Ok(()),
                 },
@@ -165,6 +162,43 @@ impl PaymentConsumer {
                 },
             }
         }
+    }
+}
+
+/// Polls, with another client where the one before was given up; at the end the last one is to be closed.
+fn keep_polling(
+    mut poller: Poller,
+    applicant: &Applicant,
+    may_be_held: Load,
+) -> (Result<(), ConsumerError>, Option<Arc<GroupConsumer>>) {
+    loop {
+        let Ended { ending, consumer, wires } = poller.run();
+        match ending {
+            Ok(Ending::Renew) => close(consumer),
+            Ok(Ending::Stopped) => return (Ok(()), Some(consumer)),
+            Err(problem) => return (Err(problem), Some(consumer)),
+        }
+        let joined = applicant.join().map_err(|problem| problem.to_string());
+        let renewed = joined.and_then(|scout| {
+            Poller::new(scout, may_be_held, wires).map_err(|problem| format!("no thread could be started: {problem}"))
+        });
+        match renewed {
+            Ok(renewed) => poller = renewed,
+            Err(problem) => return (Err(ConsumerError::Fatal(problem)), None),
+        }
+    }
+}
+
+/// Closes a client that may hang while another takes its place.
+fn close(consumer: Arc<GroupConsumer>) {
+    let (tell, closed) = std_mpsc::channel();
+    let close = move || {
+        drop(consumer);
+        let _no_one_waits_any_more = tell.send(());
+    };
+    let spawned = thread::Builder::new().name("kafka-close".to_owned()).spawn(close);
+    if spawned.is_err() || closed.recv_timeout(CLOSE_TIMEOUT).is_err() {
+        tracing::warn!("a Kafka client that is given up does not leave the group; the group notices by itself");
     }
 }
 
@@ -200,6 +234,25 @@ pub enum ConsumerError {
         /// What the broker said.
         problem: String,
     },
+    /// Another member of the group has taken our name in it.
+    #[error(
+        "another member of group {group_id:?} was started as {instance_id:?}, too: every instance needs a \
+         kafka.instance_id of its own, or none"
+    )]
+    Fenced {
+        /// The group.
+        group_id: String,
+        /// The name, `kafka.instance_id`.
+        instance_id: String,
+    },
+    /// A partition is not read, whatever is done about it.
+    #[error("topic {topic:?} is not read, and another client of ours did not help: {evidence}")]
+    Stalled {
+        /// The topic.
+        topic: String,
+        /// The partition, and how that was seen.
+        evidence: String,
+    },
     /// The client is in a state that it cannot leave.
     #[error("the Kafka client failed for good: {0}")]
     Fatal(String),
@@ -213,13 +266,25 @@ pub enum ConsumerError {
 
 impl ConsumerError {
     /// The end that an error of librdkafka means, if it means one. It recovers from others by itself.
-    pub(crate) fn judged(problem: &KafkaError, config: &Config) -> Option<Self> {
+    /// `fatal` is what ended the client, if anything has.
+    pub(crate) fn judged(
+        problem: &KafkaError,
+        fatal: Option<(RDKafkaErrorCode, String)>,
+        config: &Config,
+    ) -> Option<Self> {
         use RDKafkaErrorCode::{
-            AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
-            UnknownTopic, UnknownTopicOrPartition,
+            AutoOffsetReset, FencedInstanceId, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed,
+            UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
         };
 
         let (topic, group_id) = (config.request_topic.clone(), config.group_id.clone());
+        match (fatal, &config.instance_id) {
+            (Some((FencedInstanceId, _)), Some(instance_id)) => {
+                return Some(Self::Fenced { group_id, instance_id: instance_id.clone() });
+            }
+            (Some((_, problem)), _) => return Some(Self::Fatal(problem)),
+            (None, _) => {}
+        }
         match problem {
             KafkaError::MessageConsumptionFatal(code) => Some(Self::Fatal(code.to_string())),
             KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange) => {

@@ -5,14 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics};
 
 use crate::adapters::kafka::client::{log, log_error};
-use crate::adapters::kafka::lag::{self, End};
+use crate::adapters::kafka::lag::{self, Fetching};
 
 /// A change of which partitions are ours. librdkafka waits until it is carried out.
 #[derive(Debug)]
@@ -21,11 +21,11 @@ pub(crate) enum Rebalance {
     Revoke(TopicPartitionList),
 }
 
-/// Collects the changes, and where partitions end. Once it is closing the changes are carried out at once: nothing is left to drain then.
+/// Collects the changes, and how partitions are fetched. Once it is closing the changes are carried out at once: nothing is left to drain then.
 #[derive(Debug, Default)]
 pub(crate) struct GroupContext {
     changes: Mutex<VecDeque<Rebalance>>,
-    ends: Mutex<Vec<End>>,
+    fetching: Mutex<Vec<Fetching>>,
     is_closing: AtomicBool,
 }
 
@@ -35,9 +35,9 @@ impl GroupContext {
         self.changes.lock().expect("no one panics while holding it").pop_front()
     }
 
-    /// Where partitions end, as was told since the last call. It may be told of partitions of others.
-    pub(crate) fn take_ends(&self) -> Vec<End> {
-        std::mem::take(&mut *self.ends.lock().expect("no one panics while holding it"))
+    /// How partitions are fetched, as was told since the last call. It may be told of partitions of others.
+    pub(crate) fn take_fetching(&self) -> Vec<Fetching> {
+        std::mem::take(&mut *self.fetching.lock().expect("no one panics while holding it"))
     }
 
     /// From now on everything is given back as it is asked for.
@@ -46,11 +46,14 @@ impl GroupContext {
     }
 }
 
+/// Whether the group's protocol changes assignments bit by bit (cooperative), or as a whole (eager).
+pub(crate) fn is_incremental(consumer: &BaseConsumer<GroupContext>) -> bool {
+    matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+}
+
 /// Gives partitions back to the group, in the way of its protocol: those of them that the client was given.
 pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    use rdkafka::consumer::RebalanceProtocol::Cooperative;
-
-    if !matches!(consumer.rebalance_protocol(), Cooperative) {
+    if !is_incremental(consumer) {
         return consumer.unassign();
     }
     // It refuses all of them where it was not given one, as one that still waits for its position.
@@ -63,11 +66,10 @@ pub(crate) fn give_back(consumer: &BaseConsumer<GroupContext>, partitions: &Topi
     consumer.incremental_unassign(&leaving)
 }
 
-/// Adds partitions to those that the client reads. The first answer to the group's assignment is what it
-/// waits for; more may be added at any time.
+/// Says what the client reads: these partitions as well, or these and no others where the group's protocol is
+/// eager. The first answer to the group's assignment is what it waits for; it may be changed at any time.
 pub(crate) fn accept(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    // The group's protocol is cooperative: no other is offered, see `Config::consumer_config`.
-    consumer.incremental_assign(partitions)
+    if is_incremental(consumer) { consumer.incremental_assign(partitions) } else { consumer.assign(partitions) }
 }
 
 impl ClientContext for GroupContext {
@@ -80,7 +82,7 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        *self.ends.lock().expect("no one panics while holding it") = lag::ends(&statistics);
+        *self.fetching.lock().expect("no one panics while holding it") = lag::fetching(statistics);
     }
 }
 

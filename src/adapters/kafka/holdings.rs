@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::committer::{Progress, Reached};
+use crate::adapters::kafka::lag::Fetching;
 use crate::adapters::kafka::offsets::OffsetTracker;
 use crate::adapters::kafka::record::{Completion, Lease, Record};
+use crate::adapters::kafka::shares::{Load, Shares};
+use crate::adapters::kafka::stalls::Sight;
 use crate::adapters::kafka::starts::Start;
 
 /// The partitions that are ours, and everything that is held.
@@ -17,10 +20,10 @@ pub(crate) struct Holdings {
     topic: String,
     partitions: HashMap<i32, Held>,
     generation: u64,
-    /// Records that are held, those of partitions that have left included.
-    pub(crate) records: usize,
-    /// Their bytes.
-    pub(crate) bytes: usize,
+    completions: Sender<Completion>,
+    shares: Shares,
+    /// Everything that is held, of partitions that have left as well.
+    total: Load,
 }
 
 /// A partition that is ours.
@@ -28,8 +31,10 @@ pub(crate) struct Holdings {
 struct Held {
     lease: Arc<Lease>,
     offsets: OffsetTracker,
-    /// Records that are out: handed over and not let go.
-    records_out: usize,
+    /// What is out: handed over and not let go.
+    out: Load,
+    /// Whether the client was told to read no more of it.
+    is_paused: bool,
     /// The position that the group has; `None` where it has none yet. It is never taken back: while the group
     /// is ahead, what is handled again has moved only the database's.
     committed: Option<i64>,
@@ -38,8 +43,15 @@ struct Held {
 }
 
 impl Holdings {
-    pub(crate) fn of(topic: &str) -> Self {
-        Self { topic: topic.to_owned(), partitions: HashMap::new(), generation: 0, records: 0, bytes: 0 }
+    /// Nothing of this topic yet, and at most `all` of it; `completions` are told of what is let go.
+    pub(crate) fn of(topic: &str, all: Load, completions: Sender<Completion>) -> Self {
+        let (partitions, total) = (HashMap::new(), Load::default());
+        Self { topic: topic.to_owned(), partitions, generation: 0, completions, shares: Shares::of(all), total }
+    }
+
+    /// Everything that is held.
+    pub(crate) fn total(&self) -> Load {
+        self.total
     }
 
     /// The numbers of our partitions.
@@ -57,16 +69,25 @@ impl Holdings {
         self.generation += 1;
         for start in starts {
             let Start { partition, committed, stored, horizon, .. } = *start;
-            let revoked = CancellationToken::new();
-            let lease = Arc::new(Lease { partition, generation: self.generation, horizon, revoked });
-            let offsets = OffsetTracker::starting_at(start.offset);
-            self.partitions.insert(partition, Held { lease, offsets, records_out: 0, committed, stored });
+            let lease = Arc::new(Lease::of(partition, self.generation, horizon, &self.completions));
+            let (offsets, out) = (OffsetTracker::starting_at(start.offset), Load::default());
+            self.partitions.insert(partition, Held { lease, offsets, out, is_paused: false, committed, stored });
         }
+        self.share();
     }
 
     /// Drops partitions. What is still out of them is only counted from now on.
     pub(crate) fn drop_partitions(&mut self, leaving: &[i32]) {
         self.partitions.retain(|partition, _| !leaving.contains(partition));
+        self.share();
+    }
+
+    fn share(&mut self) {
+        let mut left = self.total;
+        for held in self.partitions.values() {
+            left -= held.out;
+        }
+        self.shares.share(self.partitions.values().map(|held| held.out), left);
     }
 
     /// The lease of a partition, if it is ours.
@@ -76,23 +97,77 @@ impl Holdings {
 
     /// Counts a record. False where it was delivered before: it is let go at once, and counted off.
     pub(crate) fn count(&mut self, record: &Record) -> bool {
-        self.records += 1;
-        self.bytes += record.bytes();
-        let Some(held) = self.partitions.get_mut(&record.lease.partition) else { return false };
-        held.records_out += 1;
+        let load = Load::one(record.bytes());
+        let held = self.partitions.get_mut(&record.lease.partition);
+        let held = held.expect("a record is copied where its partition is ours");
+        self.total += load;
+        self.shares.add(&mut held.out, load);
         held.offsets.deliver(record.offset)
     }
 
     /// Counts off a record that was let go. One of an earlier generation moves no watermark.
     pub(crate) fn count_off(&mut self, completion: &Completion) {
-        self.records -= 1;
-        self.bytes -= completion.bytes;
+        let load = Load::one(completion.bytes);
+        self.total -= load;
         let held = self.partitions.get_mut(&completion.lease.partition);
-        let Some(held) = held.filter(|held| held.lease.generation == completion.lease.generation) else { return };
-        held.records_out -= 1;
-        if completion.is_done {
-            held.offsets.done(completion.offset);
+        match held.filter(|held| held.lease.generation == completion.lease.generation) {
+            None => self.shares.subtract_left(load),
+            Some(held) => {
+                self.shares.subtract(&mut held.out, load);
+                if completion.is_done {
+                    held.offsets.done(completion.offset);
+                }
+            }
         }
+    }
+
+    /// Whether a partition may hold no more.
+    pub(crate) fn is_full(&self, partition: i32) -> bool {
+        self.partitions.get(&partition).is_some_and(|held| self.shares.is_full(held.out))
+    }
+
+    /// The partitions that are read.
+    pub(crate) fn read(&self) -> Vec<i32> {
+        self.those(|held| !held.is_paused)
+    }
+
+    /// The partitions that are read and may hold no more.
+    pub(crate) fn full(&self) -> Vec<i32> {
+        self.those(|held| !held.is_paused && self.shares.is_full(held.out))
+    }
+
+    /// The partitions that are paused and have room again.
+    pub(crate) fn with_room(&self) -> Vec<i32> {
+        self.those(|held| held.is_paused && self.shares.has_room(held.out))
+    }
+
+    /// Those of these partitions that still have no room to speak of.
+    pub(crate) fn without_slack(&self, of: &[i32]) -> Vec<i32> {
+        self.those(|held| of.contains(&held.lease.partition) && !self.shares.has_slack(held.out))
+    }
+
+    /// Notes that these partitions are paused, or are read again.
+    pub(crate) fn note_paused(&mut self, partitions: &[i32], is_paused: bool) {
+        for partition in partitions {
+            if let Some(held) = self.partitions.get_mut(partition) {
+                held.is_paused = is_paused;
+            }
+        }
+    }
+
+    /// Those of these partitions that are paused.
+    pub(crate) fn paused(&self, of: &[i32]) -> Vec<i32> {
+        self.those(|held| held.is_paused && of.contains(&held.lease.partition))
+    }
+
+    /// How many partitions are paused.
+    pub(crate) fn paused_count(&self) -> usize {
+        self.partitions.values().filter(|held| held.is_paused).count()
+    }
+
+    fn those(&self, wanted: impl Fn(&Held) -> bool) -> Vec<i32> {
+        let held = self.partitions.values().filter(|held| wanted(held));
+        held.map(|held| held.lease.partition).collect()
     }
 
     /// Says that nothing more of these partitions is to be started.
@@ -107,14 +182,28 @@ impl Holdings {
         self.partitions.get(&partition).map(|held| (end - held.offsets.watermark()).max(0))
     }
 
-    /// Whether records of these partitions are still out.
-    pub(crate) fn is_any_out(&self, partitions: &[i32]) -> bool {
-        partitions.iter().filter_map(|partition| self.partitions.get(partition)).any(|held| held.records_out > 0)
+    /// How the reading of a partition is, if it is ours.
+    pub(crate) fn sight(&self, fetching: &Fetching) -> Option<Sight> {
+        let held = self.partitions.get(&fetching.partition)?;
+        Some(Sight {
+            partition: fetching.partition,
+            is_paused: held.is_paused,
+            position: held.offsets.next(),
+            fetched_to: fetching.fetched_to,
+            end: fetching.end,
+            fetch_state: fetching.state.clone(),
+            broker: fetching.broker,
+        })
     }
 
-    /// These of our partitions, each at its watermark.
-    pub(crate) fn at_watermarks(&self, wanted: &[i32]) -> TopicPartitionList {
-        self.list(|held| wanted.contains(&held.lease.partition))
+    /// Whether records of these partitions are still out.
+    pub(crate) fn is_any_out(&self, partitions: &[i32]) -> bool {
+        partitions.iter().filter_map(|partition| self.partitions.get(partition)).any(|held| held.out.records > 0)
+    }
+
+    /// Those of these partitions that are ours, each at the offset that is read next.
+    pub(crate) fn at_positions(&self, wanted: &[i32]) -> TopicPartitionList {
+        self.list(|held| wanted.contains(&held.lease.partition), OffsetTracker::next)
     }
 
     /// What the database or the group does not know yet of these partitions.
@@ -122,7 +211,7 @@ impl Holdings {
         let is_wanted = |held: &Held| wanted.contains(&held.lease.partition);
         let is_uncommitted = |held: &Held| held.committed < Some(held.offsets.watermark());
         let is_unstored = |held: &Held| held.stored < Some(held.offsets.watermark());
-        let for_group = self.list(|held| is_wanted(held) && is_uncommitted(held));
+        let for_group = self.list(|held| is_wanted(held) && is_uncommitted(held), OffsetTracker::watermark);
         let moved = self.partitions.values();
         let moved = moved.filter(|held| is_wanted(held) && (is_uncommitted(held) || is_unstored(held)));
         Progress { reached: moved.map(Held::reached).collect(), for_group }
@@ -147,12 +236,12 @@ impl Holdings {
         }
     }
 
-    fn list(&self, wanted: impl Fn(&Held) -> bool) -> TopicPartitionList {
+    fn list(&self, wanted: impl Fn(&Held) -> bool, at: impl Fn(&OffsetTracker) -> i64) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(self.partitions.len());
         for held in self.partitions.values().filter(|held| wanted(held)) {
-            let watermark = Offset::Offset(held.offsets.watermark());
-            list.add_partition_offset(&self.topic, held.lease.partition, watermark)
-                .expect("a watermark is never negative");
+            let offset = Offset::Offset(at(&held.offsets));
+            list.add_partition_offset(&self.topic, held.lease.partition, offset)
+                .expect("no offset of ours is negative");
         }
         list
     }
@@ -173,6 +262,8 @@ mod tests {
 
     use super::*;
 
+    const ALL: Load = Load { records: 100, bytes: 100 };
+
     fn start(partition: i32, offset: i64) -> Start {
         let known = Some(offset);
         Start { partition, offset, committed: known, stored: known, horizon: 0, is_restored: false }
@@ -188,15 +279,15 @@ mod tests {
 
     #[test]
     fn a_completion_of_an_earlier_generation_moves_no_watermark() {
-        let mut holdings = Holdings::of("t");
         let (completions, completed) = mpsc::channel();
+        let mut holdings = Holdings::of("t", ALL, completions);
         holdings.take(&[start(7, 5)]);
         let old = holdings.lease(7).expect("ours");
-        assert!(holdings.count(&Record::empty(&old, 5, &completions)));
+        assert!(holdings.count(&Record::empty(&old, 5)));
         holdings.drop_partitions(&[7]);
         holdings.take(&[start(7, 5)]);
         let new = holdings.lease(7).expect("ours again");
-        let record = Record::empty(&new, 5, &completions);
+        let record = Record::empty(&new, 5);
         assert!(holdings.count(&record));
         assert!(!holdings.count(&record), "a second delivery is not new");
         holdings.count_off(&completion(&old, 5));
@@ -208,13 +299,13 @@ mod tests {
     }
     #[test]
     fn what_is_handled_again_moves_the_database_and_not_the_group() {
-        let mut holdings = Holdings::of("t");
         let (completions, _completed) = mpsc::channel();
+        let mut holdings = Holdings::of("t", ALL, completions);
         let again = Start { committed: Some(7), horizon: 7, is_restored: true, ..start(7, 5) };
         holdings.take(&[again]);
         let lease = holdings.lease(7).expect("ours");
         let mut handle = |offset| {
-            assert!(holdings.count(&Record::empty(&lease, offset, &completions)));
+            assert!(holdings.count(&Record::empty(&lease, offset)));
             holdings.count_off(&completion(&lease, offset));
             let progress = holdings.progress(&[7]);
             holdings.note_stored(&progress.reached);

@@ -1,28 +1,55 @@
-//! How far the consumer is behind, partition by partition. Only counts: asks the cluster nothing.
+//! How far the consumer is behind, partition by partition, and how the client fetches them. Only counts: asks
+//! the cluster nothing.
 
 use rdkafka::Statistics;
+use rdkafka::statistics::{Broker, Partition};
 
 use crate::adapters::kafka::holdings::Holdings;
+use crate::adapters::kafka::stalls::Link;
 
-/// Where a partition ends for readers of committed records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    partition: i32,
-    offset: i64,
+/// How the client fetches a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fetching {
+    pub(crate) partition: i32,
+    /// Where it ends for readers of committed records; `None` where nothing was fetched yet.
+    pub(crate) end: Option<i64>,
+    /// The offset that is fetched next; negative where there is none yet.
+    pub(crate) fetched_to: i64,
+    /// "active" where it is fetched.
+    pub(crate) state: String,
+    pub(crate) broker: Link,
 }
 
-/// The ends that librdkafka knows. It knows those of partitions that have left us, too.
-pub(crate) fn ends(statistics: &Statistics) -> Vec<End> {
-    let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-    let ends = partitions.map(|found| End { partition: found.partition, offset: found.ls_offset });
-    // Negative where nothing was fetched yet, and for the partition of what has none.
-    ends.filter(|end| end.partition >= 0 && end.offset >= 0).collect()
+/// What librdkafka tells of its partitions. It tells of those that have left us, too.
+pub(crate) fn fetching(statistics: Statistics) -> Vec<Fetching> {
+    let brokers = statistics.brokers;
+    let link = |id: i32| brokers.values().find(|broker| broker.nodeid == id).map_or(Link::Away, link);
+    let partitions = statistics.topics.into_values().flat_map(|topic| topic.partitions.into_values());
+    // A negative one is the partition of what has none.
+    let partitions = partitions.filter(|found| found.partition >= 0);
+    partitions
+        .map(|Partition { partition, ls_offset, next_offset, fetch_state, broker, .. }| Fetching {
+            partition,
+            end: (ls_offset >= 0).then_some(ls_offset),
+            fetched_to: next_offset,
+            state: fetch_state,
+            broker: link(broker),
+        })
+        .collect()
+}
+
+fn link(broker: &Broker) -> Link {
+    match (broker.state.as_str(), &broker.throttle) {
+        ("UP", Some(throttle)) if throttle.max > 0 => Link::Throttling,
+        ("UP", _) => Link::Up,
+        _ => Link::Away,
+    }
 }
 
 /// Tells the lag of those partitions that are ours.
-pub(crate) fn tell(ends: &[End], holdings: &Holdings) {
-    for End { partition, offset } in ends {
-        if let Some(lag) = holdings.lag(*partition, *offset) {
+pub(crate) fn tell(fetching: &[Fetching], holdings: &Holdings) {
+    for Fetching { partition, end, .. } in fetching {
+        if let Some(lag) = end.and_then(|end| holdings.lag(*partition, end)) {
             set(*partition, lag);
         }
     }
@@ -44,19 +71,26 @@ fn set(partition: i32, records: i64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
+    use crate::adapters::kafka::shares::Load;
     use crate::adapters::kafka::starts::Start;
 
     #[test]
     fn the_lag_is_what_is_not_done_and_ends_with_the_partition() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let mut holdings = Holdings::of("requests");
+        let all = Load { records: 10, bytes: 10 };
+        let mut holdings = Holdings::of("requests", all, channel().0);
         let (committed, stored) = (Some(5), Some(5));
         holdings.take(&[Start { partition: 2, offset: 5, committed, stored, horizon: 0, is_restored: false }]);
-        let ends = [End { partition: 2, offset: 12 }, End { partition: 3, offset: 9 }];
-        metrics::with_local_recorder(&recorder, || tell(&ends, &holdings));
+        let at = |partition, end| {
+            let (fetched_to, state, broker) = (5, "active".to_owned(), Link::Up);
+            Fetching { partition, end: Some(end), fetched_to, state, broker }
+        };
+        metrics::with_local_recorder(&recorder, || tell(&[at(2, 12), at(3, 9)], &holdings));
         let shown = recorder.handle().render();
         assert!(shown.contains(r#"order_payments_consumer_lag_records{partition="2"} 7"#), "{shown}");
         assert!(!shown.contains(r#"partition="3""#), "another member's: {shown}");
@@ -66,11 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_found_in_what_librdkafka_tells() {
+    fn what_librdkafka_tells_of_its_partitions_is_read() {
         let partition = |id: i32, end: i64| {
             serde_json::json!({"partition": id, "broker": 1, "leader": 1, "desired": true, "unknown": false, "msgq_cnt": 0,
                 "msgq_bytes": 0, "xmit_msgq_cnt": 0, "xmit_msgq_bytes": 0, "fetchq_cnt": 0, "fetchq_size": 0,
-                "fetch_state": "active", "query_offset": 0, "next_offset": 0, "app_offset": 0, "stored_offset": 0,
+                "fetch_state": "active", "query_offset": 0, "next_offset": 3, "app_offset": 0, "stored_offset": 0,
                 "committed_offset": 0, "committed_leader_epoch": 0, "eof_offset": 0, "lo_offset": 0, "hi_offset": 99,
                 "ls_offset": end, "consumer_lag": 0, "consumer_lag_stored": 0, "leader_epoch": 0, "txmsgs": 0, "txbytes": 0,
                 "rxmsgs": 0, "rxbytes": 0, "msgs": 0, "rx_ver_drops": 0, "msgs_inflight": 0, "next_ack_seq": 0,
@@ -83,6 +117,12 @@ mod tests {
             "partitions": partitions});
         let topic = serde_json::from_value(topic).expect("as librdkafka tells it");
         let statistics = Statistics { topics: [("t".to_owned(), topic)].into(), ..Statistics::default() };
-        assert_eq!(ends(&statistics), [End { partition: 0, offset: 4 }]);
+        let mut found = fetching(statistics);
+        found.sort_by_key(|found| found.partition);
+        let of = |partition, end| {
+            let state = "active".to_owned();
+            Fetching { partition, end, fetched_to: 3, state, broker: Link::Away }
+        };
+        assert_eq!(found, [of(0, Some(4)), of(1, None)], "no broker is told of");
     }
 }

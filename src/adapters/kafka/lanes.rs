@@ -9,6 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::adapters::kafka::record::Record;
 use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::turns::Turns;
 use crate::adapters::kafka::workshop::{Work, Workshop};
 use crate::adapters::wire::rejection::Rejection;
 use crate::domain::order::OrderId;
@@ -34,14 +35,29 @@ pub enum Handling {
 }
 
 /// The lanes, and what runs in them.
+///
+/// An order that the world refused waits without a place among those that are handled, so that it holds up
+/// itself alone. What such orders cost is bounded by what may be held.
 pub(crate) struct Lanes {
     workshop: Arc<Workshop>,
     max_in_flight: usize,
-    /// An order that is here has a record running or ready; its later records wait behind it.
+    /// An order that is here has a record running, resting or ready; its later records wait behind it.
     waiting: HashMap<OrderId, VecDeque<Work>>,
-    ready: VecDeque<Work>,
-    running: JoinSet<Option<OrderId>>,
+    /// By partition: those take turns.
+    ready: Turns<Work>,
+    running: JoinSet<Left>,
+    resting: JoinSet<Left>,
     status: StatusHandle,
+}
+
+/// What is left of a piece of work.
+enum Left {
+    /// Nothing: the next record of its order may be handled.
+    Done(Option<OrderId>),
+    /// It was refused, and has to rest.
+    Refused(Work),
+    /// It has rested.
+    Rested(Work),
 }
 
 impl Lanes {
@@ -50,42 +66,59 @@ impl Lanes {
             workshop: Arc::new(workshop),
             max_in_flight,
             waiting: HashMap::new(),
-            ready: VecDeque::new(),
+            ready: Turns::new(),
             running: JoinSet::new(),
+            resting: JoinSet::new(),
             status,
         }
     }
 
-    /// Takes a record in, and starts it where its lane and a place are free.
-    pub(crate) fn take(&mut self, record: Record) {
-        if record.lease.revoked.is_cancelled() {
-            return;
+    /// Takes records in, and starts those whose lane and a place are free.
+    pub(crate) fn take(&mut self, records: Vec<Record>) {
+        for record in records {
+            if !record.lease.revoked.is_cancelled()
+                && let Some(work) = self.workshop.open(record)
+            {
+                self.line_up(work);
+            }
         }
-        let Some(work) = self.workshop.open(record) else { return };
+        self.start_ready();
+    }
+
+    fn line_up(&mut self, work: Work) {
         if let Some(order_id) = work.lane() {
             if let Some(lane) = self.waiting.get_mut(&order_id) {
                 return lane.push_back(work);
             }
             self.waiting.insert(order_id, VecDeque::new());
         }
-        self.ready.push_back(work);
-        self.start_ready();
+        self.ready.push(work.partition(), work);
     }
 
-    /// Whether anything runs.
+    /// Whether anything runs or rests.
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_empty()
+        self.running.is_empty() && self.resting.is_empty()
     }
 
-    /// Waits until something that runs has ended, and starts what waited for it. To be called while
-    /// not idle.
+    /// Waits until something that runs or rests has ended, and starts what waited for it. To be called
+    /// while not idle.
     ///
     /// # Errors
     /// The panic of a handler; its record is not done.
     pub(crate) async fn next_end(&mut self) -> Result<(), JoinError> {
-        let Some(ended) = self.running.join_next().await else { return Ok(()) };
-        if let Some(order_id) = ended? {
-            self.advance(&order_id);
+        let mut ended = tokio::select! {
+            Some(ended) = self.running.join_next() => Some(ended),
+            Some(ended) = self.resting.join_next() => Some(ended),
+            else => None,
+        };
+        while let Some(left) = ended {
+            match left? {
+                Left::Done(Some(order_id)) => self.advance(&order_id),
+                Left::Done(None) => {}
+                Left::Refused(work) => self.rest(work),
+                Left::Rested(work) => self.ready.push(work.partition(), work),
+            }
+            ended = self.running.try_join_next();
         }
         self.start_ready();
         Ok(())
@@ -96,9 +129,10 @@ impl Lanes {
         for lane in self.waiting.values_mut() {
             lane.retain(|work| !work.is_revoked());
         }
-        for work in std::mem::take(&mut self.ready) {
+        let mut ready = std::mem::replace(&mut self.ready, Turns::new());
+        while let Some(work) = ready.pop() {
             match (work.is_revoked(), work.lane()) {
-                (false, _) => self.ready.push_back(work),
+                (false, _) => self.ready.push(work.partition(), work),
                 (true, Some(order_id)) => self.advance(&order_id),
                 (true, None) => {}
             }
@@ -110,19 +144,25 @@ impl Lanes {
     fn advance(&mut self, order_id: &OrderId) {
         let next = self.waiting.get_mut(order_id).and_then(VecDeque::pop_front);
         match next {
-            Some(work) => self.ready.push_back(work),
+            Some(work) => self.ready.push(work.partition(), work),
             None => drop(self.waiting.remove(order_id)),
         }
     }
 
+    fn rest(&mut self, work: Work) {
+        self.resting.spawn(async move {
+            let lane = work.lane();
+            work.rest().await.map_or(Left::Done(lane), Left::Rested)
+        });
+    }
+
     fn start_ready(&mut self) {
         while self.running.len() < self.max_in_flight {
-            let Some(work) = self.ready.pop_front() else { break };
+            let Some(work) = self.ready.pop() else { break };
             let workshop = Arc::clone(&self.workshop);
             self.running.spawn(async move {
                 let lane = work.lane();
-                workshop.work(work).await;
-                lane
+                workshop.work(work).await.map_or(Left::Done(lane), Left::Refused)
             });
         }
         self.status.set_in_flight(self.running.len());

@@ -38,6 +38,11 @@ impl OffsetTracker {
         self.outstanding.remove(&offset);
     }
 
+    /// The position that is read next.
+    pub(crate) fn next(&self) -> i64 {
+        self.next
+    }
+
     /// The position that may be committed: everything before it is done.
     pub fn watermark(&self) -> i64 {
         self.outstanding.first().copied().unwrap_or(self.next)

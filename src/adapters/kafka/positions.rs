@@ -10,6 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::kafka::books::Books;
+use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::GroupContext;
@@ -29,6 +30,29 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How often, at the most, it is logged that there is no answer.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What it takes to join the group, as often as that is needed.
+#[derive(Clone)]
+pub(crate) struct Applicant {
+    pub(crate) config: Config,
+    pub(crate) books: Books,
+    pub(crate) guard: Arc<dyn RestoreGuard>,
+    pub(crate) status: StatusHandle,
+}
+
+impl Applicant {
+    /// Joins with a new client.
+    ///
+    /// # Errors
+    /// [`SetupError`] where the client refuses its settings; nothing was read.
+    pub(crate) fn join(&self) -> Result<Scout, SetupError> {
+        let Self { config, books, guard, status } = self.clone();
+        let consumer: BaseConsumer<GroupContext> =
+            config.consumer_config()?.create_with_context(GroupContext::default())?;
+        consumer.subscribe(&[&config.request_topic])?;
+        Ok(Scout { config, consumer: Arc::new(consumer), books, guard, status })
+    }
+}
 
 /// Who finds out.
 pub(crate) struct Scout {
@@ -78,6 +102,12 @@ impl Scout {
             self.rest(given_up);
         }
         None
+    }
+
+    /// Finds out where these partitions end for us; those that nobody tells of are left out.
+    pub(crate) fn ends(&self, partitions: &[i32], given_up: &CancellationToken) -> Vec<(i32, i64)> {
+        let asked = partitions.iter().take_while(|_| !given_up.is_cancelled());
+        asked.filter_map(|partition| Some((*partition, self.log(*partition).ok()?.high))).collect()
     }
 
     /// Waits, and no longer than until it is given up.

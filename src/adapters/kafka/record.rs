@@ -27,6 +27,16 @@ pub(crate) struct Lease {
     pub(crate) horizon: i64,
     /// Canceled when the partition is taken away or the consumer stops: start nothing new.
     pub(crate) revoked: CancellationToken,
+    /// Where it is told that one of its records was let go.
+    pub(crate) completions: Sender<Completion>,
+}
+
+impl Lease {
+    /// A stretch that begins now.
+    pub(crate) fn of(partition: i32, generation: u64, horizon: i64, completions: &Sender<Completion>) -> Self {
+        let (revoked, completions) = (CancellationToken::new(), completions.clone());
+        Self { partition, generation, horizon, revoked, completions }
+    }
 }
 
 /// A record, owned. Tells the poll thread when it is let go, in whatever way that happens.
@@ -41,7 +51,6 @@ pub(crate) struct Record {
     timestamp: Option<Timestamp>,
     bytes: usize,
     is_done: bool,
-    completions: Sender<Completion>,
 }
 
 /// A record that is held no more.
@@ -56,7 +65,7 @@ pub(crate) struct Completion {
 
 impl Record {
     /// Copies a record out of librdkafka, whose buffers a borrowed one would keep alive.
-    pub(crate) fn copied(message: &BorrowedMessage<'_>, lease: Arc<Lease>, completions: Sender<Completion>) -> Self {
+    pub(crate) fn copied(message: &BorrowedMessage<'_>, lease: Arc<Lease>) -> Self {
         let headers = message.headers().map(BorrowedHeaders::detach);
         let lengths = [message.key().map(<[u8]>::len), message.payload().map(<[u8]>::len)];
         let header_bytes = headers.as_ref().map_or(0, header_bytes);
@@ -72,16 +81,14 @@ impl Record {
                 .map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000))),
             bytes: lengths.iter().flatten().sum::<usize>() + header_bytes + OVERHEAD_BYTES,
             is_done: false,
-            completions,
         }
     }
 
     /// A record without content, for tests of the bookkeeping.
     #[cfg(test)]
-    pub(crate) fn empty(lease: &Arc<Lease>, offset: i64, completions: &Sender<Completion>) -> Self {
-        let (lease, completions) = (Arc::clone(lease), completions.clone());
+    pub(crate) fn empty(lease: &Arc<Lease>, offset: i64) -> Self {
         let (key, value, headers, timestamp) = (None, None, None, None);
-        Self { lease, offset, key, value, headers, timestamp, bytes: 0, is_done: false, completions }
+        Self { lease: Arc::clone(lease), offset, key, value, headers, timestamp, bytes: 0, is_done: false }
     }
 
     /// What it counts for in the byte budget.
@@ -126,7 +133,7 @@ impl Drop for Record {
             is_done: self.is_done,
         };
         // Once the poll thread has ended there is no one left to tell, and nothing is committed any more.
-        let _told = self.completions.send(completion);
+        let _told = self.lease.completions.send(completion);
     }
 }
 
@@ -186,12 +193,12 @@ mod tests {
 
     /// What is said about the past of a request at offset 7, made or appended then, with these headers.
     fn past_of(horizon: i64, timestamp: Option<Timestamp>, headers: &[(&str, &str)]) -> Past {
-        let lease = Lease { partition: 0, generation: 1, horizon, revoked: CancellationToken::new() };
+        let lease = Lease::of(0, 1, horizon, &channel().0);
         let value = r#"{"order_id":"o","customer_email":"a@b.example","total_amount":"1","currency":"EUR","payment_method":"pm"}"#;
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
-        let mut record = Record::empty(&Arc::new(lease), 7, &channel().0);
+        let mut record = Record::empty(&Arc::new(lease), 7);
         (record.value, record.headers, record.timestamp) = (Some(value.as_bytes().to_vec()), Some(headers), timestamp);
         match record.decode(&DecodeOptions::default(), NOW).expect("a request") {
             Decoded::Request(request) => request.origin.past,

@@ -29,10 +29,18 @@ pub struct ConsumerStatus {
     /// Why one of them was refused, lately, in the words of [`Handling::Retry`](super::Handling::Retry),
     /// shortened; `None` while nothing is retried.
     pub retry_reason: Option<String>,
-    /// Whether intake is paused: because too much is held, or for the reason that follows.
+    /// Partitions that are not read on for now, because they hold all that they may, or for the reason that follows.
+    pub paused_partitions: usize,
+    /// Whether intake is paused, of all partitions: because too much is held, or for the reason that follows.
     pub is_paused: bool,
     /// Why the application keeps intake paused; shortened. `None` while it does not.
     pub pause_reason: Option<String>,
+    /// Partitions that should be read and are not, whatever was done about it so far.
+    pub stalled_partitions: usize,
+    /// How that was seen of one of them; shortened.
+    pub stall_reason: Option<String>,
+    /// How often something was done about it, since the start.
+    pub stall_repairs: usize,
     /// How long ago the thread that polls Kafka gave a sign of life. More than some seconds is a
     /// thread that hangs, or a cluster that does not answer.
     pub last_poll_age: Duration,
@@ -52,10 +60,14 @@ struct Cells {
     in_flight: Count,
     retrying: Count,
     retry_reason: Reason,
+    paused_partitions: Count,
     is_paused: AtomicBool,
     paused: Gauge,
     pause_reason: Reason,
     closed: Gauge,
+    stalled_partitions: Count,
+    stall_reason: Reason,
+    stall_repairs: AtomicUsize,
     last_poll_ms: AtomicU64,
 }
 
@@ -113,10 +125,14 @@ impl StatusHandle {
             in_flight: Count::new(gauge!("order_payments_consumer_in_flight")),
             retrying: Count::new(gauge!("order_payments_consumer_retrying")),
             retry_reason: Reason::default(),
+            paused_partitions: Count::new(gauge!("order_payments_consumer_paused_partitions")),
             is_paused: AtomicBool::new(false),
             paused: gauge!("order_payments_consumer_paused"),
             pause_reason: Reason::default(),
             closed: gauge!("order_payments_consumer_intake_closed"),
+            stalled_partitions: Count::new(gauge!("order_payments_consumer_stalled_partitions")),
+            stall_reason: Reason::default(),
+            stall_repairs: AtomicUsize::new(0),
             last_poll_ms: AtomicU64::new(0),
         }))
     }
@@ -134,8 +150,12 @@ impl StatusHandle {
             in_flight: cells.in_flight.get(),
             retrying: cells.retrying.get(),
             retry_reason: cells.retry_reason.lock().clone(),
+            paused_partitions: cells.paused_partitions.get(),
             is_paused: cells.is_paused.load(Ordering::Relaxed),
             pause_reason: cells.pause_reason.lock().clone(),
+            stalled_partitions: cells.stalled_partitions.get(),
+            stall_reason: cells.stall_reason.lock().clone(),
+            stall_repairs: cells.stall_repairs.load(Ordering::Relaxed),
             last_poll_age: cells.started.elapsed().saturating_sub(last_poll),
         }
     }
@@ -149,9 +169,10 @@ impl StatusHandle {
     }
 
     /// Says that the thread that polls lives, and what it cannot or may not read.
-    pub(crate) fn polled(&self, waiting: usize, is_paused: bool) {
+    pub(crate) fn polled(&self, waiting: usize, paused: usize, is_paused: bool) {
         let cells = &*self.0;
         cells.waiting_partitions.set(waiting);
+        cells.paused_partitions.set(paused);
         if cells.is_paused.swap(is_paused, Ordering::Relaxed) != is_paused {
             cells.paused.set(f64::from(u8::from(is_paused)));
         }
@@ -172,6 +193,20 @@ impl StatusHandle {
     pub(crate) fn set_pause_reason(&self, why: Option<&str>) {
         self.0.pause_reason.set(why);
         self.0.closed.set(f64::from(u8::from(why.is_some())));
+    }
+
+    /// Says how many partitions stall.
+    pub(crate) fn set_stalled(&self, partitions: usize) {
+        self.0.stalled_partitions.set(partitions);
+        if partitions == 0 {
+            self.0.stall_reason.set(None);
+        }
+    }
+
+    /// Says that a partition stalls as told here, and that something is done about it.
+    pub(crate) fn is_repaired(&self, evidence: &str) {
+        self.0.stall_reason.set(Some(evidence));
+        self.0.stall_repairs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts one more order that is retried, until the answer is dropped.

@@ -8,7 +8,7 @@ use crate::adapters::kafka::backoff::Backoff;
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::lanes::{Handling, RequestHandler};
 use crate::adapters::kafka::record::Record;
-use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::kafka::status::{Retrying, StatusHandle};
 use crate::adapters::wire::rejection::Rejection;
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
 use crate::domain::order::OrderId;
@@ -26,7 +26,16 @@ pub(crate) struct Work {
 
 enum Task {
     Pay(Box<PaymentRequest>),
+    /// The world refused before.
+    PayAgain(Box<Refused>),
     Refuse(Rejection),
+}
+
+/// An order that waits until the world is asked again.
+struct Refused {
+    order_id: OrderId,
+    backoff: Backoff,
+    counted: Retrying,
 }
 
 impl Work {
@@ -34,13 +43,27 @@ impl Work {
     pub(crate) fn lane(&self) -> Option<OrderId> {
         match &self.task {
             Task::Pay(request) => Some(request.order.id().clone()),
+            Task::PayAgain(refused) => Some(refused.order_id.clone()),
             Task::Refuse(_) => None,
         }
+    }
+
+    /// The partition that it is from.
+    pub(crate) fn partition(&self) -> i32 {
+        self.record.lease.partition
     }
 
     /// Whether it is not ours any more.
     pub(crate) fn is_revoked(&self) -> bool {
         self.record.lease.revoked.is_cancelled()
+    }
+
+    /// Waits until it may be tried again; `None` where it is not ours any more before that.
+    pub(crate) async fn rest(mut self) -> Option<Self> {
+        let Task::PayAgain(refused) = &mut self.task else { return Some(self) };
+        let wait = refused.backoff.next_wait();
+        let is_revoked = tokio::time::timeout(wait, self.record.lease.revoked.cancelled()).await.is_ok();
+        (!is_revoked).then_some(self)
     }
 }
 
@@ -78,41 +101,43 @@ impl Workshop {
         Some(Work { record, task })
     }
 
-    /// Does one piece of work to its end; where its lease is revoked before that, the record is let
-    /// go undone, and whoever gets the partition next is given it again.
-    pub(crate) async fn work(&self, work: Work) {
-        let revoked = work.record.lease.revoked.clone();
-        match work.task {
-            _ if revoked.is_cancelled() => {}
-            Task::Pay(request) => self.pay(work.record, *request).await,
-            Task::Refuse(rejection) => self.refuse(work.record, &rejection).await,
+    /// Does one piece of work; it is given back where the world refuses, to be tried again. Where its lease
+    /// is revoked the record is let go undone, and whoever gets the partition next is given it again.
+    pub(crate) async fn work(&self, work: Work) -> Option<Work> {
+        if work.is_revoked() {
+            return None;
+        }
+        let Work { record, task } = work;
+        match task {
+            Task::Pay(request) => self.pay(record, *request, None).await,
+            Task::PayAgain(refused) => {
+                // Read again rather than kept: retries are rare, and a copy of every request is not free.
+                let Ok(Decoded::Request(request)) = record.decode(&self.options, self.clock.now()) else {
+                    unreachable!("the same bytes were a request before")
+                };
+                self.pay(record, *request, Some(refused)).await
+            }
+            Task::Refuse(rejection) => {
+                self.refuse(record, &rejection).await;
+                None
+            }
         }
     }
 
-    async fn pay(&self, record: Record, request: PaymentRequest) {
+    async fn pay(&self, record: Record, request: PaymentRequest, before: Option<Box<Refused>>) -> Option<Work> {
         let order_id = request.order.id().clone();
-        let mut backoff = Backoff::new();
-        let mut request = Some(request);
-        let mut retrying = None;
-        while let Some(asked) = request.take() {
-            match self.handler.handle(asked).await {
-                Handling::Done => return finish(record, "handled"),
-                Handling::DeadLetter(rejection) => return self.refuse(record, &rejection).await,
-                Handling::Retry(why) => {
-                    self.note_retry(&order_id, &why);
-                    retrying.get_or_insert_with(|| self.status.retrying()).because(&why);
-                }
+        match self.handler.handle(request).await {
+            Handling::Done => finish(record, "handled"),
+            Handling::DeadLetter(rejection) => self.refuse(record, &rejection).await,
+            Handling::Retry(why) => {
+                self.note_retry(&order_id, &why);
+                let first = || Box::new(Refused { order_id, backoff: Backoff::new(), counted: self.status.retrying() });
+                let refused = before.unwrap_or_else(first);
+                refused.counted.because(&why);
+                return Some(Work { record, task: Task::PayAgain(refused) });
             }
-            let revoked = record.lease.revoked.cancelled();
-            if tokio::time::timeout(backoff.next_wait(), revoked).await.is_ok() {
-                return;
-            }
-            // Read again rather than kept: retries are rare, and a copy of every request is not free.
-            request = match record.decode(&self.options, self.clock.now()) {
-                Ok(Decoded::Request(request)) => Some(*request),
-                Ok(Decoded::OtherType(_)) | Err(_) => unreachable!("the same bytes were a request before"),
-            };
         }
+        None
     }
 
     async fn refuse(&self, record: Record, rejection: &Rejection) {

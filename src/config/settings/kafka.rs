@@ -1,6 +1,6 @@
 //! `[kafka]`: the cluster, its topics, and how they are read.
 
-use crate::adapters::kafka::{Config, FirstStart};
+use crate::adapters::kafka::{Assignment, Config, FirstStart, GroupProtocol};
 use crate::config::reader::Reader;
 
 /// The longest name that Kafka gives a topic.
@@ -11,6 +11,8 @@ const MAX_TOPIC_LENGTH: usize = 249;
 pub(crate) fn read(reader: &mut Reader) -> Config {
     let [request_topic, outcome_topic, dead_letter_topic] = topics(reader);
     let first_starts = [("earliest", FirstStart::Earliest), ("latest", FirstStart::Latest)];
+    let assignments = [("cooperative-sticky", Assignment::CooperativeSticky), ("eager", Assignment::Eager)];
+    let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
     let config = Config {
         brokers: brokers(reader),
         group_id: reader.name("kafka.group_id"),
@@ -21,16 +23,32 @@ pub(crate) fn read(reader: &mut Reader) -> Config {
         create_topics: reader.boolean("kafka.create_topics"),
         new_topic_partitions: reader.integer("kafka.new_topic_partitions", 1..=10_000),
         new_topic_replication: reader.integer_or("kafka.new_topic_replication", 1..=10, Some(-1)),
+        assignment: reader.choice("kafka.assignment", &assignments),
+        instance_id: instance_id(reader),
+        group_protocol: reader.choice("kafka.group_protocol", &protocols),
         session_timeout: reader.milliseconds("kafka.session_timeout_ms", 1_000..=300_000),
         commit_interval: reader.milliseconds("kafka.commit_interval_ms", 10..=60_000),
         drain_timeout: reader.milliseconds("kafka.drain_timeout_ms", 0..=60_000),
-        max_held_bytes: reader.integer("kafka.max_held_bytes", 1_048_576..=4_294_967_296),
+        stall_timeout: reader.milliseconds("kafka.stall_timeout_ms", 1_000..=3_600_000),
+        max_held_bytes: reader.integer("kafka.max_held_bytes", 8_388_608..=4_294_967_296),
         client: reader.free_table("kafka.client"),
     };
     for name in config.refused_client_settings() {
-        reader.refuse(&format!("kafka.client.{name}"), "may not be set: correctness rests on our value of it");
+        reader
+            .refuse(&format!("kafka.client.{name}"), "may not be set: correctness or memory rests on our value of it");
     }
     config
+}
+
+/// A name as Kafka takes it, or none.
+fn instance_id(reader: &mut Reader) -> Option<String> {
+    const KEY: &str = "kafka.instance_id";
+    let name = reader.text(KEY);
+    if !name.is_empty() && !is_topic(&name) {
+        let wanted = format!("1 to {MAX_TOPIC_LENGTH} letters, digits, dots, underscores or dashes, or empty");
+        reader.refuse(KEY, &format!("is \"{name}\", must be {wanted}"));
+    }
+    (!name.is_empty()).then_some(name)
 }
 
 fn brokers(reader: &mut Reader) -> String {

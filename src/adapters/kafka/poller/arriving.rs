@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::adapters::kafka::arrivals::Entry;
 use crate::adapters::kafka::consumer::ConsumerError;
-use crate::adapters::kafka::group::accept;
+use crate::adapters::kafka::group::{accept, is_incremental};
 use crate::adapters::kafka::poller::Poller;
 use crate::adapters::kafka::starts::Start;
 
@@ -19,7 +20,7 @@ impl Poller {
     /// asks the database; partitions are added to it later.
     pub(super) fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
         self.suspect_until = None;
-        self.accept(&TopicPartitionList::new())?;
+        accepted(accept(&self.consumer, &TopicPartitionList::new()))?;
         let partitions: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
         // Nothing new is begun while everything ends.
         if self.stop_at.is_none() && !partitions.is_empty() {
@@ -36,57 +37,56 @@ impl Poller {
         }
         let starts: Vec<Start> = arrived.iter().map(|(start, _)| *start).collect();
         let (assigned, sought): (Vec<_>, Vec<_>) = arrived.iter().partition(|(_, entry)| *entry == Entry::Assign);
-        let (assigned, sought) = (self.list(&assigned)?, self.list(&sought)?);
-        self.seek(&sought)?;
+        let numbers = |of: &[&(Start, Entry)]| of.iter().map(|(start, _)| start.partition).collect::<Vec<i32>>();
+        let (assigned, sought) = (numbers(&assigned), numbers(&sought));
         self.holdings.take(&starts);
-        self.accept(&assigned)?;
-        if self.is_paused {
-            self.set_paused(true)?;
-        } else {
-            self.resume(&sought)?; // One that was paused when it was let go is so still.
+        self.seek(&sought).map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
+        self.add(&assigned)?;
+        if !self.wires.valve.is_open() || self.stop_at.is_some() {
+            self.pause(&self.holdings.read())?;
         }
         tracing::info!("{} partitions of {:?} are read now", starts.len(), self.config.request_topic);
         Ok(())
     }
 
     /// Lets go of partitions that the database has forgotten in mid-run, and finds out where to read them again.
-    pub(super) fn start_over(&mut self, forgotten: &[i32]) {
+    pub(super) fn start_over(&mut self, forgotten: &[i32]) -> Result<(), ConsumerError> {
         let is_ours = |partition: &i32| self.holdings.lease(*partition).is_some();
         let partitions: Vec<i32> = forgotten.iter().copied().filter(is_ours).collect();
         if partitions.is_empty() || self.stop_at.is_some() {
-            return; // Whoever has them next finds out.
+            return Ok(()); // Whoever has them next finds out.
         }
         tracing::error!("the database has forgotten how far partitions {partitions:?} were handled: it was restored");
         self.revoke_leases(&partitions);
+        self.resume(&self.holdings.paused(&partitions))?;
         self.holdings.drop_partitions(&partitions);
         self.arrivals.look_up(partitions, Entry::Seek);
+        Ok(())
     }
 
-    fn list(&self, arrived: &[&(Start, Entry)]) -> Result<TopicPartitionList, ConsumerError> {
-        let mut list = TopicPartitionList::with_capacity(arrived.len());
-        for (start, _) in arrived {
-            let topic = &self.config.request_topic;
-            let added = list.add_partition_offset(topic, start.partition, Offset::Offset(start.offset));
-            added.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-        }
-        Ok(list)
+    /// Has the client read these of our partitions, too, from where we stand.
+    pub(super) fn add(&self, partitions: &[i32]) -> Result<(), ConsumerError> {
+        let added = if is_incremental(&self.consumer) {
+            accept(&self.consumer, &self.holdings.at_positions(partitions))
+        } else if partitions.is_empty() {
+            Ok(())
+        } else {
+            // All that it reads is said anew: it drops what it has fetched, and reads on from where we stand.
+            accept(&self.consumer, &self.holdings.at_positions(&self.holdings.partitions()))
+        };
+        accepted(added)
     }
 
-    fn accept(&self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
-        accept(&self.consumer, list).map_err(|problem| ConsumerError::Fatal(problem.to_string()))
-    }
-
-    /// Looks elsewhere in partitions that the client has. What it fetched before is dropped by it.
-    fn seek(&self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
-        if list.count() == 0 {
+    /// Looks in partitions that the client has from where we stand. What it fetched before is dropped by it.
+    pub(super) fn seek(&self, partitions: &[i32]) -> KafkaResult<()> {
+        if partitions.is_empty() {
             return Ok(());
         }
-        let sought = self.consumer.seek_partitions(list.clone(), SEEK_TIMEOUT);
-        let sought = sought.and_then(|list| list.elements().iter().try_for_each(TopicPartitionListElem::error));
-        sought.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
+        let sought = self.consumer.seek_partitions(self.holdings.at_positions(partitions), SEEK_TIMEOUT)?;
+        sought.elements().iter().try_for_each(TopicPartitionListElem::error)
     }
+}
 
-    fn resume(&self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
-        self.consumer.resume(list).map_err(|problem| ConsumerError::Fatal(problem.to_string()))
-    }
+fn accepted(answer: KafkaResult<()>) -> Result<(), ConsumerError> {
+    answer.map_err(|problem| ConsumerError::Fatal(problem.to_string()))
 }

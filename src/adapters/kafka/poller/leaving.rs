@@ -24,11 +24,13 @@ impl Poller {
         } else {
             let deadline = Instant::now() + self.config.drain_timeout;
             while self.holdings.is_any_out(&leaving) && Instant::now() < deadline {
-                self.take_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
+                self.wait_for_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
                 self.report();
             }
-            self.commit_by(&leaving, deadline + COMMIT_GRACE);
+            self.commit_by(&leaving, deadline + COMMIT_GRACE)?;
         }
+        // A pause outlives an assignment: without this, whatever comes back would be paused for ever.
+        self.resume(&self.holdings.paused(&leaving))?;
         self.holdings.drop_partitions(&leaving);
         lag::forget(&leaving);
         self.suspect_until = None;
@@ -39,36 +41,36 @@ impl Poller {
     pub(super) fn revoke_leases(&self, leaving: &[i32]) {
         self.holdings.revoke_leases(leaving);
         // Fails once `run` has ended: then nothing waits that could be let go.
-        let _run_has_ended = self.hand_over.blocking_send(Handed::Revoked);
+        let _run_has_ended = self.wires.hand_over.blocking_send(Handed::Revoked);
     }
 
     /// Stops intake, waits for what is in flight, commits. Goes on polling meanwhile.
     pub(super) fn stop(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
         self.arrivals.give_up();
-        let mut result = self.set_paused(true);
+        let mut result = self.pause(&self.holdings.read());
         self.revoke_leases(&self.holdings.partitions());
-        while self.holdings.records > 0 && Instant::now() < deadline {
-            self.take_completions(TICK);
+        while self.holdings.total().records > 0 && Instant::now() < deadline {
+            self.wait_for_completions(TICK);
             if result.is_ok() {
                 result = self.poll(Duration::ZERO);
             }
         }
-        self.commit_by(&self.holdings.partitions(), deadline + COMMIT_GRACE);
-        result
+        result.and(self.commit_by(&self.holdings.partitions(), deadline + COMMIT_GRACE))
     }
 
     /// Commits and waits for the answer until `deadline`, for that of an earlier commit first.
-    fn commit_by(&mut self, wanted: &[i32], deadline: Instant) {
-        self.wait_for_commit(deadline);
+    fn commit_by(&mut self, wanted: &[i32], deadline: Instant) -> Result<(), ConsumerError> {
+        self.wait_for_commit(deadline)?;
         self.commit(wanted);
-        self.wait_for_commit(deadline);
+        self.wait_for_commit(deadline)
     }
 
-    fn wait_for_commit(&mut self, deadline: Instant) {
+    fn wait_for_commit(&mut self, deadline: Instant) -> Result<(), ConsumerError> {
         while self.committer.is_busy() && Instant::now() < deadline {
-            self.note_commit(TICK.min(deadline.saturating_duration_since(Instant::now())));
+            self.note_commit(TICK.min(deadline.saturating_duration_since(Instant::now())))?;
             self.report();
         }
+        Ok(())
     }
 
     /// Has the watermarks of these partitions stored and committed that moved, unless a commit is under way.
@@ -87,7 +89,7 @@ impl Poller {
 
     /// Takes the answer to a commit, if there is one within `wait`. A refusal is no error: the records
     /// are delivered again to whoever has the partitions then.
-    pub(super) fn note_commit(&mut self, wait: Duration) {
+    pub(super) fn note_commit(&mut self, wait: Duration) -> Result<(), ConsumerError> {
         match self.committer.answer(wait) {
             None => {}
             Some(Answer::Committed(progress)) => {
@@ -103,7 +105,8 @@ impl Poller {
                 metrics::counter!("order_payments_position_store_failures_total").increment(1);
                 tracing::warn!("no positions are committed for now: {problem}");
             }
-            Some(Answer::Forgotten(partitions)) => self.start_over(&partitions),
+            Some(Answer::Forgotten(partitions)) => return self.start_over(&partitions),
         }
+        Ok(())
     }
 }

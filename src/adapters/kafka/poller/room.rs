@@ -1,16 +1,25 @@
-//! When the poll thread reads on: while there is room for what it reads, and while the application lets it.
+//! When the poll thread reads on: partition by partition while it has room for what it reads, and while the
+//! application lets it.
 //!
-//! A pause throws away what was fetched, so one for want of room is rare: only after a whole tick without
-//! room, and until half of what is allowed is free.
+//! A pause throws away what was fetched, so one for want of room is rare: only of partitions that got no room
+//! to speak of within a short wait, and until half of what they may hold is free.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use tokio::sync::watch;
 
 use crate::adapters::kafka::consumer::ConsumerError;
+use crate::adapters::kafka::holdings::Holdings;
 use crate::adapters::kafka::poller::{Poller, TICK};
 use crate::adapters::kafka::status::StatusHandle;
+
+/// How long partitions that could be read wait for the full ones, whose records come before theirs.
+const COURTESY: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether there is room. Waking up for each record that is let go would cost more.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// The application's hand on the intake.
 pub(crate) struct Valve {
@@ -26,48 +35,74 @@ impl Valve {
     }
 
     /// Whether the application lets us read.
-    fn is_open(&mut self) -> bool {
+    fn look(&mut self) -> bool {
         let reason = self.reason.borrow();
         if *reason != self.told {
             self.told.clone_from(&reason);
             tracing::debug!("what keeps intake closed is {:?} now", self.told);
             self.status.set_pause_reason(self.told.as_deref());
         }
+        self.is_open()
+    }
+
+    /// Whether it did so when it was looked at last.
+    pub(crate) fn is_open(&self) -> bool {
         self.told.is_none()
     }
 }
 
 impl Poller {
-    /// Pauses and resumes, and waits for completions while nothing may be read. Says how long the next poll
-    /// may wait.
+    /// Pauses and resumes, and waits where nothing may be read. Says how long the next poll may wait.
     pub(super) fn make_room(&mut self) -> Result<Duration, ConsumerError> {
-        let is_open = self.valve.is_open();
-        if is_open && !self.is_paused && self.is_within(1) {
-            return Ok(TICK);
+        if !self.wires.valve.look() {
+            self.pause(&self.holdings.read())?;
+            self.wait_for_room(TICK, |_| false);
+            return Ok(Duration::ZERO);
         }
-        if !is_open && !self.is_paused {
-            self.set_paused(true)?;
+        self.resume(&self.holdings.with_room())?;
+        let (full, read) = (self.holdings.full(), self.holdings.read());
+        if full.is_empty() {
+            if !read.is_empty() || self.holdings.partition_count() == 0 {
+                return Ok(TICK);
+            }
+            self.wait_for_room(TICK, |holdings| !holdings.with_room().is_empty());
+            return Ok(Duration::ZERO);
         }
-        self.take_completions(TICK);
-        match (self.is_paused, self.is_within(1), self.is_within(2)) {
-            (true, _, true) if is_open => self.set_paused(false)?,
-            (false, false, _) => self.set_paused(true)?,
-            _ => {}
-        }
+        let patience = if full.len() == self.holdings.partition_count() { TICK } else { COURTESY };
+        self.wait_for_room(patience, |holdings| holdings.without_slack(&full).is_empty());
+        self.pause(&self.holdings.without_slack(&full))?;
         Ok(Duration::ZERO)
     }
 
-    /// Whether what is held is less than this fraction of what is allowed.
-    fn is_within(&self, fraction: usize) -> bool {
-        self.holdings.records < self.limits.max_records / fraction
-            && self.holdings.bytes < self.limits.max_bytes / fraction
+    /// Counts off what is let go until there is room, or for so long.
+    fn wait_for_room(&mut self, patience: Duration, is_room: impl Fn(&Holdings) -> bool) {
+        let deadline = Instant::now() + patience;
+        self.take_completions();
+        while !is_room(&self.holdings) && Instant::now() < deadline {
+            thread::park_timeout(GLANCE);
+            self.take_completions();
+        }
     }
 
-    pub(super) fn set_paused(&mut self, pause: bool) -> Result<(), ConsumerError> {
-        let ours = self.holdings.at_watermarks(&self.holdings.partitions());
-        let changed = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&ours) };
-        changed.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
-        self.is_paused = pause;
+    /// Has nothing more read of these partitions.
+    pub(super) fn pause(&mut self, partitions: &[i32]) -> Result<(), ConsumerError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let paused = self.consumer.pause(&self.holdings.at_positions(partitions));
+        paused.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
+        self.holdings.note_paused(partitions, true);
+        Ok(())
+    }
+
+    /// Has these partitions read on. Only what we paused is resumed.
+    pub(super) fn resume(&mut self, partitions: &[i32]) -> Result<(), ConsumerError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let resumed = self.consumer.resume(&self.holdings.at_positions(partitions));
+        resumed.map_err(|problem| ConsumerError::Fatal(problem.to_string()))?;
+        self.holdings.note_paused(partitions, false);
         Ok(())
     }
 }
