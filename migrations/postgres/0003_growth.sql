@@ -1,5 +1,8 @@
 -- What an order costs, and that it costs the same with ten million others stored: ADR 14.
 
+-- An outcome that is settled, or marked as published, beside this would be lost or told twice.
+LOCK TABLE payments, orders, outbox IN ACCESS EXCLUSIVE MODE;
+
 -- What waits to be published has a small table of its own, and the outbox is only added to. Marking a row of
 -- the outbox itself wrote the whole event a second time, and its random id into a large index again.
 CREATE TABLE unpublished (
@@ -40,7 +43,7 @@ CREATE INDEX findings_of_order ON findings (order_id);
 ALTER TABLE payments SET (fillfactor = 70);
 
 -- A vacuum reads the indexes from end to end. After a share of the table that is as much for each order however
--- many there are; after a fixed number of rows, ten times as much for each of ten times as many (measured).
+-- many there are; after a fixed number of rows it would grow with the table.
 ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 ALTER TABLE payments SET (autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 -- Emptied as fast as it is filled.

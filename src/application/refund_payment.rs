@@ -72,6 +72,9 @@ pub enum RefundError {
     /// There is nothing to give back.
     #[error("order {:?} is {}, and only a PAID one can be refunded", .0.as_str(), .1)]
     NotPaid(OrderId, OrderStatus),
+    /// It was settled so long ago that by which charge is known no more.
+    #[error("the history of order {:?} was pruned: what it was paid with, and what went back, is known at the gateway alone", .0.as_str())]
+    Pruned(OrderId),
     /// More than is left of the charge.
     #[error("order {:?} has {} left to be refunded", .id.as_str(), .left.map_or_else(|| "nothing".to_owned(), |left| left.to_string()))]
     TooMuch {
@@ -110,6 +113,9 @@ impl RefundPayment {
         let id = &request.order_id;
         let stored = self.store.orders.find(id).await?.ok_or_else(|| RefundError::UnknownOrder(id.clone()))?;
         let charged = stored.order.total_amount();
+        if stored.is_pruned() {
+            return Err(RefundError::Pruned(id.clone()));
+        }
         let Some(PaymentState::Succeeded { reference }) = stored.payment.map(|payment| payment.state) else {
             return Err(RefundError::NotPaid(id.clone(), stored.order.status()));
         };

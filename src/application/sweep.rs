@@ -16,6 +16,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::application::process_payment::{ProcessError, ProcessPayment};
+use crate::application::prune::SHORTEST;
 use crate::application::reconcile::Reconcile;
 use crate::domain::evidence::{Evidence, Exchanges};
 use crate::domain::order::{OrderId, OrderStatus};
@@ -145,8 +146,9 @@ impl Sweep {
                 let detail = "charged for an order that is not known here";
                 self.find(FindingKind::UnknownOrder, charge, detail, effect, swept).await?;
             }
-            // By what it was paid, and whether that went back, is known no more: there is nothing to compare.
-            (ListedStanding::Succeeded(_), Some(stored)) if stored.is_pruned() => {}
+            // By what it was paid, and whether that went back, is known no more: there is nothing to compare. A
+            // charge that is younger than any history that was removed is not the one that paid it.
+            (ListedStanding::Succeeded(_), Some(stored)) if stored.is_pruned() && age >= SHORTEST => {}
             (ListedStanding::Succeeded(taken), Some(stored)) => {
                 let total = stored.order.total_amount();
                 let is_named = stored.payment.as_ref().and_then(Payment::reference) == Some(&charge.reference);

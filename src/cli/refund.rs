@@ -118,6 +118,9 @@ async fn terms(args: &Args, store: &Store) -> Result<(Money, String), RefundErro
     if stored.order.status() != OrderStatus::Paid {
         return Err(RefundError::NotPaid(id.clone(), stored.order.status()));
     }
+    if stored.is_pruned() {
+        return Err(RefundError::Pruned(id.clone()));
+    }
     let charged = stored.order.total_amount();
     let left = left_of(charged, &store.refunds.refunds_of(id).await?);
     let amount = match (args.amount, left) {

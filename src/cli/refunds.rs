@@ -36,6 +36,9 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     }
     let order = &stored.order;
     let left = match left_of(order.total_amount(), &refunds) {
+        _ if stored.is_pruned() => {
+            "its history was pruned, and what went back is known at the gateway alone".to_owned()
+        }
         Some(left) if order.status() == OrderStatus::Paid => {
             format!("{left} of {} can still go back", order.total_amount())
         }

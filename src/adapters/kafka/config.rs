@@ -118,7 +118,7 @@ pub enum GroupProtocol {
 
 /// Settings of librdkafka that no one may change: positions, groups, transactions, the order of an
 /// order's records, what a client of ours may create and how much memory it takes rest on them.
-pub const REFUSED_CLIENT_SETTINGS: [&str; 38] = [
+pub const REFUSED_CLIENT_SETTINGS: [&str; 39] = [
     "acks",
     "allow.auto.create.topics",
     "auto.commit.enable",
@@ -134,6 +134,7 @@ pub const REFUSED_CLIENT_SETTINGS: [&str; 38] = [
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
     "group.id",
     "group.instance.id",
     "group.protocol",

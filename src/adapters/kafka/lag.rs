@@ -23,7 +23,8 @@ pub(crate) struct Fetching {
 /// What librdkafka tells of its partitions. It tells of those that have left us, too.
 pub(crate) fn fetching(statistics: Statistics) -> Vec<Fetching> {
     let brokers = statistics.brokers;
-    let link = |id: i32| brokers.values().find(|broker| broker.nodeid == id).map_or(Link::Away, link);
+    // A partition without a leader is with the broker -1, as are the addresses that the client began with.
+    let link = |id: i32| brokers.values().find(|broker| id >= 0 && broker.nodeid == id).map_or(Link::Away, link);
     let partitions = statistics.topics.into_values().flat_map(|topic| topic.partitions.into_values());
     // A negative one is the partition of what has none.
     let partitions = partitions.filter(|found| found.partition >= 0);
@@ -110,19 +111,28 @@ mod tests {
                 "rxmsgs": 0, "rxbytes": 0, "msgs": 0, "rx_ver_drops": 0, "msgs_inflight": 0, "next_ack_seq": 0,
                 "next_err_seq": 0, "acked_msgid": 0})
         };
-        let partitions = serde_json::json!({"0": partition(0, 4), "1": partition(1, -1001), "-1": partition(-1, 4)});
+        let mut leaderless = partition(2, 4);
+        leaderless["broker"] = (-1).into();
+        let partitions = serde_json::json!({"0": partition(0, 4), "1": partition(1, -1001), "-1": partition(-1, 4),
+            "2": leaderless});
         let window = serde_json::json!({"min": 0, "max": 0, "avg": 0, "sum": 0, "stddev": 0, "p50": 0, "p75": 0,
             "p90": 0, "p95": 0, "p99": 0, "p99_99": 0, "outofrange": 0, "hdrsize": 0, "cnt": 0});
         let topic = serde_json::json!({"topic": "t", "metadata_age": 0, "batchsize": window.clone(), "batchcnt": window,
             "partitions": partitions});
         let topic = serde_json::from_value(topic).expect("as librdkafka tells it");
-        let statistics = Statistics { topics: [("t".to_owned(), topic)].into(), ..Statistics::default() };
+        let bootstrap = Broker { nodeid: -1, state: "UP".to_owned(), ..Broker::default() };
+        let brokers = [("localhost:9092/bootstrap".to_owned(), bootstrap)].into();
+        let statistics = Statistics { brokers, topics: [("t".to_owned(), topic)].into(), ..Statistics::default() };
         let mut found = fetching(statistics);
         found.sort_by_key(|found| found.partition);
         let of = |partition, end| {
             let state = "active".to_owned();
             Fetching { partition, end, fetched_to: 3, state, broker: Link::Away }
         };
-        assert_eq!(found, [of(0, Some(4)), of(1, None)], "no broker is told of");
+        assert_eq!(
+            found,
+            [of(0, Some(4)), of(1, None), of(2, Some(4))],
+            "their broker is not told of, or there is none"
+        );
     }
 }

@@ -21,6 +21,7 @@ use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::{GroupContext, Rebalance};
 use crate::adapters::kafka::holdings::Holdings;
+use crate::adapters::kafka::lag;
 use crate::adapters::kafka::membership::MAX_POLL_INTERVAL;
 pub(crate) use crate::adapters::kafka::poller::room::Valve;
 use crate::adapters::kafka::positions::Scout;
@@ -98,7 +99,7 @@ pub(crate) struct Poller {
 impl Poller {
     /// The consumer that `scout` looks up positions for, read as the wires say.
     pub(crate) fn new(scout: Scout, may_be_held: Load, mut wires: Wires) -> std::io::Result<Self> {
-        wires.stalls.begin_again();
+        wires.stalls.begin_again(Instant::now());
         let (config, consumer, status) = (scout.config.clone(), Arc::clone(&scout.consumer), scout.status.clone());
         let (completions, completed) = channel();
         let now = Instant::now();
@@ -129,6 +130,7 @@ impl Poller {
         self.consumer.context().close();
         self.arrivals.end();
         self.committer.end();
+        lag::forget(&self.holdings.partitions());
         let ending = if self.renew { Ending::Renew } else { Ending::Stopped };
         Ended { ending: result.and(drained).map(|()| ending), consumer: self.consumer, wires: self.wires }
     }

@@ -104,10 +104,11 @@ impl Scout {
         None
     }
 
-    /// Finds out where these partitions end for us; those that nobody tells of are left out.
+    /// Finds out where these partitions end for us, up to the first that nobody tells of: whoever waits for a
+    /// start does not wait for each of them.
     pub(crate) fn ends(&self, partitions: &[i32], given_up: &CancellationToken) -> Vec<(i32, i64)> {
         let asked = partitions.iter().take_while(|_| !given_up.is_cancelled());
-        asked.filter_map(|partition| Some((*partition, self.log(*partition).ok()?.high))).collect()
+        asked.map_while(|partition| Some((*partition, self.log(*partition).ok()?.high))).collect()
     }
 
     /// Waits, and no longer than until it is given up.

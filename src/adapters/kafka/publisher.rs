@@ -95,7 +95,8 @@ impl KafkaEventPublisher {
         producer: &TransactionalProducer,
         batch: &[OutcomeEvent],
     ) -> Result<Vec<Published>, Failure> {
-        producer.begin_transaction().map_err(|problem| judge(producer, &problem))?;
+        // A producer that may not begin is in no state to be used again: a take-over makes another.
+        producer.begin_transaction().map_err(|problem| judge(producer, &problem).doubtful())?;
         let begun = Instant::now();
         match send_all(producer, &self.config.outcome_topic, batch).await {
             Ok(published) => {

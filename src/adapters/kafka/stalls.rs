@@ -142,14 +142,17 @@ impl StallWatch {
         Self { patience, watched: HashMap::new(), looked_at: None }
     }
 
-    /// Says that another client is looked at from now on: it was not looked at for as long as that took.
-    pub(crate) fn begin_again(&mut self) {
+    /// Says that another client is looked at from `now` on: it was not looked at for as long as that took, and
+    /// has its time for every partition.
+    pub(crate) fn begin_again(&mut self, now: Instant) {
         self.looked_at = None;
+        self.watched.values_mut().for_each(|watched| watched.due = now + self.patience);
     }
 
-    /// How many partitions were found stalled and not read since.
+    /// How many of the partitions that were looked at last were found stalled and not read since.
     pub(crate) fn stalled_count(&self) -> usize {
-        self.watched.values().filter(|watched| watched.next > Repair::Seek).count()
+        let is_ours = |watched: &&Watched| Some(watched.seen) == self.looked_at;
+        self.watched.values().filter(is_ours).filter(|watched| watched.next > Repair::Seek).count()
     }
 
     /// The partitions that do not move and may only seem to be at their end: what the client knows of that
@@ -184,6 +187,9 @@ impl StallWatch {
             (watched.end, watched.told) = (sight.end, sight.end);
         }
         let course = watched.course(sight);
+        if now.duration_since(watched.seen) > patience {
+            (watched.since, watched.due) = (now, now + patience); // It was another member's, or nobody's.
+        }
         (watched.position, watched.seen) = (sight.position, now);
         if sight.fetched_to >= 0 {
             watched.fetched_to = sight.fetched_to;

@@ -117,7 +117,8 @@ async fn take(db: &mut Connection, ids: &[String], removal: Removal) -> Result<R
         "DELETE FROM payments WHERE order_id = ANY ($1)",
         "DELETE FROM outbox WHERE order_id = ANY ($1)",
         "DELETE FROM refunds WHERE order_id = ANY ($1)",
-        "DELETE FROM findings WHERE order_id = ANY ($1)",
+        // One that was reported since they were looked at stays, for a person to see.
+        "DELETE FROM findings WHERE order_id = ANY ($1) AND resolved_at IS NOT NULL",
         "DELETE FROM journal WHERE order_id = ANY ($1)",
     ];
     if ids.is_empty() {

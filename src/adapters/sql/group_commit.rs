@@ -165,7 +165,8 @@ async fn answer<S: Step>(step: Arc<S>, batch: Vec<Call<S>>) {
     }
 }
 
-/// Executes a batch, again for as long as it lost a race: nothing of it happened then.
+/// Executes a batch, again for as long as it lost a race: the statement that lost it did nothing, and one before
+/// it is met by its own effect the second time.
 async fn repeated<S: Step>(
     step: &S,
     requests: &[Arc<S::Request>],

@@ -5,12 +5,16 @@ use std::time::Duration;
 use crate::adapters::simulator::faults::Fault;
 use crate::adapters::simulator::intent::Status;
 use crate::adapters::simulator::request::Operation as Request;
+use crate::application::prune::SHORTEST;
 use crate::application::sweep::{Effect, Swept};
 use crate::application::tests::stage::{START, Stage, declined, order, request};
 use crate::domain::attempt::Attempt;
 use crate::domain::order::OrderStatus;
 use crate::domain::payment::{ChargeFlow, PaymentState};
+use crate::ports::clock::Clock;
 use crate::ports::finding_repository::FindingKind;
+use crate::ports::history_repository::Removal;
+use crate::ports::outbox::Published;
 
 mod refunds;
 
@@ -152,6 +156,23 @@ async fn a_second_charge_of_another_amount_is_one_too_many_and_no_difference() {
     let stage = Stage::new(ChargeFlow::TwoStep);
     stage.service.handle(&request()).await.expect("nothing fails");
     stage.charged_elsewhere_for(Attempt::FIRST, 999);
+    swept(&stage, Effect::Repair).await;
+    assert_eq!(stored_kinds(&stage).await, [FindingKind::ChargedTwice]);
+}
+
+#[tokio::test]
+async fn a_young_charge_of_a_pruned_order_is_one_too_many_and_an_old_one_nothing_to_compare() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.service.handle(&request()).await.expect("nothing fails");
+    let [told] = stage.store.outbox.unpublished(10).await.expect("read").try_into().expect("its outcome");
+    let published = Published { event_id: told.id, partition: 0, offset: 0 };
+    stage.store.outbox.mark_published("outcomes", &[published]).await.expect("marked");
+    stage.clock.advance(SHORTEST * 2);
+    let page = stage.store.history.prune(stage.clock.now(), None, 10, Removal::Remove).await.expect("pruned");
+    assert_eq!(page.removed.orders, 1);
+    swept(&stage, Effect::Repair).await;
+    assert_eq!(stored_kinds(&stage).await, []);
+    stage.charged_elsewhere(Attempt::FIRST);
     swept(&stage, Effect::Repair).await;
     assert_eq!(stored_kinds(&stage).await, [FindingKind::ChargedTwice]);
 }

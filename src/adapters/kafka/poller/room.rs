@@ -16,7 +16,7 @@ use crate::adapters::kafka::poller::{Poller, TICK};
 use crate::adapters::kafka::status::StatusHandle;
 
 /// How long partitions that could be read wait for the full ones, whose records come before theirs.
-const COURTESY: Duration = Duration::from_millis(10);
+const COURTESY: Duration = TICK;
 
 /// How often it is looked whether there is room. Waking up for each record that is let go would cost more.
 const GLANCE: Duration = Duration::from_millis(1);

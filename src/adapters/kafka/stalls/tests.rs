@@ -112,11 +112,31 @@ fn what_a_repair_does_to_a_partition_is_no_progress() {
     assert_eq!(stage.look(&silent(), LOOKS), [Repair::Renew]);
     // Another client: away for a while, connecting, and then from what was committed.
     stage.now += PATIENCE * 2;
-    stage.watch.begin_again();
+    stage.watch.begin_again(stage.now);
     let begins = Sight { position: 40, fetched_to: 40, broker: Link::Away, end: None, ..silent() };
     assert_eq!(stage.look(&begins, 1), []);
     let goes_on = Sight { broker: Link::Up, ..begins };
     assert_eq!(stage.look(&goes_on, LOOKS + 1), [Repair::GiveUp]);
+}
+
+#[test]
+fn another_client_has_its_time_for_every_partition() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.look(&silent(), LOOKS * 4 - 1).last(), Some(&Repair::Renew));
+    stage.now += PATIENCE / 2;
+    stage.watch.begin_again(stage.now);
+    assert_eq!(stage.look(&silent(), LOOKS - 1), []);
+    assert_eq!(stage.look(&silent(), 1), [Repair::GiveUp]);
+}
+
+#[test]
+fn what_another_member_reads_now_is_not_told_as_stalled_here() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.look(&silent(), LOOKS + 1), [Repair::Seek]);
+    assert_eq!(stage.watch.stalled_count(), 1);
+    stage.now += LOOK;
+    assert_eq!(stage.watch.observe(stage.now, &[]), []);
+    assert_eq!(stage.watch.stalled_count(), 0);
 }
 
 #[test]
