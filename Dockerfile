@@ -6,8 +6,9 @@
 FROM rust:1.94-bookworm AS build
 WORKDIR /build
 COPY . .
-# The manifest names the test binary; an empty one keeps the tests out of the image's context.
-RUN mkdir -p tests && touch tests/main.rs
+# The manifest names tests and benchmarks; empty ones keep theirs out of the image's context.
+RUN mkdir -p tests benches/end_to_end benches/store \
+ && touch tests/main.rs tests/explorer.rs benches/micro.rs benches/end_to_end/main.rs benches/store/main.rs
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked && cp target/release/order-payments /order-payments
