@@ -31,6 +31,9 @@ const MAX_RACES: usize = 5;
 /// Calls that may wait before callers do.
 const QUEUE_LENGTH: usize = 2 * LIMIT;
 
+/// Calls that make a batch large: one more beside it would make both smaller, and each of their calls dearer.
+const FEW: usize = 16;
+
 /// What is done for many calls at once.
 #[async_trait]
 pub trait Step: Send + Sync + 'static {
@@ -39,7 +42,7 @@ pub trait Step: Send + Sync + 'static {
     /// What a caller is told.
     type Answer: Send + 'static;
 
-    /// Batches that may be under way at the same time.
+    /// Batches that may be under way at the same time, while they are small.
     const CONCURRENT: usize;
 
     /// What the request is about: an order id. No batch holds the same key twice.
@@ -96,6 +99,7 @@ fn gone() -> RepositoryError {
 async fn serve<S: Step>(step: Arc<S>, mut calls: mpsc::Receiver<Call<S>>) {
     let mut running = JoinSet::new();
     let mut waiting = VecDeque::new();
+    let mut last_started = 0;
     loop {
         if waiting.is_empty() {
             match calls.recv().await {
@@ -103,7 +107,9 @@ async fn serve<S: Step>(step: Arc<S>, mut calls: mpsc::Receiver<Call<S>>) {
                 None => break,
             }
         }
-        while running.len() >= S::CONCURRENT
+        // Beside a small batch another costs little and need not wait; what comes beside a large one gathers.
+        let may_run = if last_started < FEW { S::CONCURRENT } else { 1 };
+        while running.len() >= may_run
             && let Some(ended) = running.join_next().await
         {
             report(ended);
@@ -114,6 +120,7 @@ async fn serve<S: Step>(step: Arc<S>, mut calls: mpsc::Receiver<Call<S>>) {
             waiting.push_back(call);
         }
         let batch = take_batch(&mut waiting);
+        last_started = batch.len();
         running.spawn(answer(Arc::clone(&step), batch));
     }
     while let Some(ended) = running.join_next().await {

@@ -173,3 +173,59 @@ async fn a_call_that_finds_its_task_ended_is_told_so() {
     let answer = group.call("late".to_owned()).await;
     assert!(matches!(answer, Err(RepositoryError::Unavailable(_))));
 }
+
+/// The same database, which small batches may share.
+struct Shared(Notes);
+
+#[async_trait]
+impl Step for Shared {
+    type Request = String;
+    type Answer = String;
+
+    const CONCURRENT: usize = 2;
+
+    fn key(request: &String) -> &str {
+        request
+    }
+
+    async fn execute(&self, batch: &[Arc<String>]) -> Result<Vec<Result<String, RepositoryError>>, DatabaseFault> {
+        self.0.execute(batch).await
+    }
+}
+
+#[tokio::test]
+async fn small_batches_run_side_by_side_and_large_ones_alone() {
+    let (batches, permits) = (Arc::new(Mutex::new(Vec::<Vec<String>>::new())), Arc::new(Semaphore::new(0)));
+    let notes = Notes { batches: Arc::clone(&batches), permits: Arc::clone(&permits) };
+    let group = Arc::new(GroupCommit::start(Shared(notes)));
+    let sizes = || batches.lock().expect("never poisoned").iter().map(Vec::len).collect::<Vec<_>>();
+    let mut callers = JoinSet::new();
+    let mut call = |key: String| {
+        let group = Arc::clone(&group);
+        callers.spawn(async move { group.call(key).await });
+    };
+    let until = async |condition: &dyn Fn() -> bool| {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    call("one".to_owned());
+    until(&|| sizes() == [1]).await;
+    call("two".to_owned());
+    until(&|| sizes() == [1, 1]).await;
+    for number in 0..FEW {
+        call(format!("of many {number:02}"));
+    }
+    until(&|| group.queue.capacity() == QUEUE_LENGTH - (FEW - 1)).await;
+    permits.add_permits(1);
+    until(&|| sizes() == [1, 1, FEW]).await;
+    call("beside them".to_owned());
+    permits.add_permits(1);
+    until(&|| permits.available_permits() == 0 && group.queue.capacity() == QUEUE_LENGTH).await;
+    assert_eq!(sizes(), [1, 1, FEW], "a large batch is under way");
+    permits.add_permits(2);
+    while let Some(ended) = callers.join_next().await {
+        ended.expect("no caller panics").expect("an answer");
+    }
+    assert_eq!(sizes(), [1, 1, FEW, 1]);
+}
