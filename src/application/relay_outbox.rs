@@ -34,13 +34,6 @@ const STANDBY_LOOKS: u32 = 6;
 /// How long a relay rests after an error, so that a broken server is not hurried.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(500);
 
-/// From how many outcomes in a batch on the relay rests before the next one. A transaction costs a cluster some
-/// 3 ms of CPU, whatever it holds: its state is logged three times, and every partition is given a marker.
-const GATHERED_FROM: usize = 16;
-
-/// How long that rest is: at a thousand outcomes a second it halves the transactions.
-const GATHERING: Duration = Duration::from_millis(20);
-
 /// Publishes outcomes while it leads; one relay of a deployment does at a time.
 pub struct RelayOutbox {
     outbox: Arc<dyn Outbox>,
@@ -121,13 +114,7 @@ impl RelayOutbox {
         loop {
             let relayed = self.run_once().await;
             let rest = match relayed {
-                Ok(Relayed::Published(published)) => {
-                    if self.is_worth_gathering(published) {
-                        let _ = timeout(GATHERING, stop.cancelled()).await;
-                    }
-                    continue;
-                }
-                Ok(Relayed::Refused) => continue,
+                Ok(Relayed::Published(_) | Relayed::Refused) => continue,
                 _ if stop.is_cancelled() => break,
                 Ok(Relayed::Idle) => self.policy.poll_interval,
                 Ok(Relayed::Standby) => {
@@ -151,12 +138,6 @@ impl RelayOutbox {
                 "another relay leads only when the lease has ended"
             );
         }
-    }
-
-    /// Whether so many wait each time that fewer transactions do as well: a few outcomes are told at once, and
-    /// a backlog is published without a rest.
-    fn is_worth_gathering(&self, published: usize) -> bool {
-        (GATHERED_FROM..self.policy.batch_size).contains(&published)
     }
 
     /// Publishes one batch, if this relay leads and anything waits.

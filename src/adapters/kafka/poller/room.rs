@@ -15,9 +15,6 @@ use crate::adapters::kafka::holdings::Holdings;
 use crate::adapters::kafka::poller::{Poller, TICK};
 use crate::adapters::kafka::status::StatusHandle;
 
-/// How long partitions that could be read wait for the full ones, whose records come before theirs.
-const COURTESY: Duration = TICK;
-
 /// How often it is looked whether there is room. Waking up for each record that is let go would cost more.
 const GLANCE: Duration = Duration::from_millis(1);
 
@@ -68,8 +65,8 @@ impl Poller {
             self.wait_for_room(TICK, |holdings| !holdings.with_room().is_empty());
             return Ok(Duration::ZERO);
         }
-        let patience = if full.len() == self.holdings.partition_count() { TICK } else { COURTESY };
-        self.wait_for_room(patience, |holdings| holdings.without_slack(&full).is_empty());
+        // Partitions that could be read wait so long for the full ones, whose records come before theirs.
+        self.wait_for_room(TICK, |holdings| holdings.without_slack(&full).is_empty());
         self.pause(&self.holdings.without_slack(&full))?;
         Ok(Duration::ZERO)
     }
