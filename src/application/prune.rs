@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::history_repository::{HistoryRepository, PruningNote, Removal, Removed};
-use crate::ports::order_repository::RepositoryError;
+use crate::ports::audit_trail::{Act, AuditTrail};
+use crate::ports::history_repository::{HistoryRepository, Removal, Removed};
+use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
 /// How long a topic keeps what was written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,7 @@ pub struct Instruction {
 /// Prunes a store.
 pub struct Prune {
     history: Arc<dyn HistoryRepository>,
+    audit: Arc<dyn AuditTrail>,
 }
 
 /// Nothing younger than this is ever removed, whatever the topics keep: until then a key may still be honoured,
@@ -126,9 +128,9 @@ pub fn may_remove(older_than: Duration, keepers: &[Keeper]) -> Result<(), Refusa
 }
 
 impl Prune {
-    /// Over this store.
-    pub fn new(history: Arc<dyn HistoryRepository>) -> Self {
-        Self { history }
+    /// Over these ports of one storage.
+    pub fn new(history: Arc<dyn HistoryRepository>, audit: Arc<dyn AuditTrail>) -> Self {
+        Self { history, audit }
     }
 
     /// Counts what would go; tells of its progress after each page.
@@ -156,12 +158,13 @@ impl Prune {
     ) -> Result<Pruned, RepositoryError> {
         let run = Uuid::new_v4();
         let Instruction { actor, reason, before } = instruction;
-        let note = |version, state, note| PruningNote { version, state, actor: actor.clone(), note };
-        self.history.note_pruning(run, &note(1, "STARTED", reason.clone())).await?;
+        let subject = JournalEntry::subject_of_pruning(run);
+        let act = |version, state, note| Act { subject: subject.clone(), version, state, actor: actor.clone(), note };
+        self.audit.enter(&[act(1, "STARTED", reason.clone())]).await?;
         let pruned = self.pages(*before, pace, Removal::Remove, progress).await?;
         let Removed { orders, .. } = pruned.removed;
         let ended = format!("{} rows of {orders} orders were removed", pruned.removed.rows());
-        self.history.note_pruning(run, &note(2, "ENDED", ended)).await?;
+        self.audit.enter(&[act(2, "ENDED", ended)]).await?;
         tracing::info!(prune.run = %run, "pruned: {} rows of {orders} orders", pruned.removed.rows());
         Ok(pruned)
     }

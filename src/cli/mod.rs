@@ -20,6 +20,7 @@ mod review;
 mod run;
 mod schema;
 mod simulator;
+mod source;
 mod submit;
 mod views;
 

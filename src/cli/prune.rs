@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         return Ok(refused(&refusal));
     }
     let before = SystemClock.now().minus(args.older_than);
-    let prune = Prune::new(store.history);
+    let prune = Prune::new(store.history, store.audit);
     // How many there are is not asked: counting ten million orders takes longer than a statement may.
     let bar = progress::counter("orders");
     let show = |pruned: &Pruned| bar.set_position(pruned.seen);

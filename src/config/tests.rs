@@ -90,7 +90,7 @@ fn the_defaults_are_those_of_the_file() {
     assert_eq!(settings.kafka.commit_interval.as_millis(), 1000);
     assert_eq!(settings.gateway.charge_flow, ChargeFlow::TwoStep);
     assert_eq!(settings.gateway.requests_per_second, 25);
-    assert_eq!(settings.processing.max_in_flight, 2048);
+    assert_eq!(settings.processing.max_in_flight, 4096);
     assert_eq!(settings.processing.default_currency, None);
     assert_eq!(settings.http.listen.map(|address| address.port()), Some(8080));
     assert_eq!(settings.telemetry.log_format, LogFormat::Text);

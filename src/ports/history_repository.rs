@@ -1,11 +1,10 @@
 //! History that is no longer wanted: what became of orders that were settled long ago.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::order_repository::{JournalEntry, RepositoryError};
+use crate::ports::order_repository::RepositoryError;
 
 /// What may be removed, and who had it removed.
 ///
@@ -32,18 +31,6 @@ pub trait HistoryRepository: Send + Sync {
         limit: usize,
         removal: Removal,
     ) -> Result<PrunedPage, RepositoryError>;
-
-    /// Adds an entry to the journal of this run of pruning.
-    ///
-    /// # Errors
-    /// [`RepositoryError`]; it may have been added. Repeating it under the same version is refused.
-    async fn note_pruning(&self, run: Uuid, entry: &PruningNote) -> Result<(), RepositoryError>;
-
-    /// The journal of this run of pruning, oldest first.
-    ///
-    /// # Errors
-    /// [`RepositoryError`]; nothing was changed.
-    async fn pruning_journal(&self, run: Uuid) -> Result<Vec<JournalEntry>, RepositoryError>;
 }
 
 /// Whether anything is removed.
@@ -53,19 +40,6 @@ pub enum Removal {
     Observe,
     /// It is removed for good.
     Remove,
-}
-
-/// What is entered about a run of pruning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PruningNote {
-    /// 1 at its beginning, 2 at its end.
-    pub version: u64,
-    /// `STARTED` or `ENDED`.
-    pub state: &'static str,
-    /// The person.
-    pub actor: String,
-    /// Why, or what was removed.
-    pub note: String,
 }
 
 /// What one call has looked at, and removed or counted.

@@ -3,6 +3,7 @@
 //! Ports speak domain types only. An adapter maps every foreign error to the port's own, whose
 //! variants answer one question: what may the caller safely do now?
 
+pub mod audit_trail;
 pub mod clock;
 pub mod event_publisher;
 pub mod finding_repository;

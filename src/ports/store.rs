@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ports::audit_trail::AuditTrail;
 use crate::ports::finding_repository::FindingRepository;
 use crate::ports::gate_repository::GateRepository;
 use crate::ports::history_repository::HistoryRepository;
@@ -28,6 +29,8 @@ pub struct Store {
     pub positions: Arc<dyn PositionRepository>,
     /// What may be removed.
     pub history: Arc<dyn HistoryRepository>,
+    /// What people did by command.
+    pub audit: Arc<dyn AuditTrail>,
 }
 
 impl Store {
@@ -41,6 +44,7 @@ impl Store {
             + FindingRepository
             + PositionRepository
             + HistoryRepository
+            + AuditTrail
             + 'static,
     {
         let storage = Arc::new(storage);
@@ -51,7 +55,8 @@ impl Store {
             gates: storage.clone(),
             findings: storage.clone(),
             positions: storage.clone(),
-            history: storage,
+            history: storage.clone(),
+            audit: storage,
         }
     }
 }

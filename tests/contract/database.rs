@@ -7,6 +7,7 @@ use order_payments::adapters::postgres::PostgresOrderRepository;
 use order_payments::adapters::sql::config::Config;
 use order_payments::adapters::sqlite::SqliteOrderRepository;
 use order_payments::adapters::system::SystemClock;
+use order_payments::ports::audit_trail::AuditTrail;
 use order_payments::ports::finding_repository::FindingRepository;
 use order_payments::ports::gate_repository::GateRepository;
 use order_payments::ports::history_repository::HistoryRepository;
@@ -49,6 +50,7 @@ pub(crate) trait Store:
     + FindingRepository
     + PositionRepository
     + HistoryRepository
+    + AuditTrail
 {
 }
 
@@ -60,6 +62,7 @@ impl<T> Store for T where
         + FindingRepository
         + PositionRepository
         + HistoryRepository
+        + AuditTrail
 {
 }
 

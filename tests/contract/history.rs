@@ -9,11 +9,10 @@ use order_payments::domain::refund::RefundStep;
 use order_payments::domain::timestamp::Timestamp;
 use order_payments::ports::clock::Clock;
 use order_payments::ports::finding_repository::{Finding, FindingKind};
-use order_payments::ports::history_repository::{PrunedPage, PruningNote, Removal, Removed};
+use order_payments::ports::history_repository::{PrunedPage, Removal, Removed};
 use order_payments::ports::order_repository::{Begun, Standing, Tally, Waiting};
 use order_payments::ports::outbox::Published;
 use order_payments::ports::refund_repository::{Advancing, Requesting};
-use uuid::Uuid;
 
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
@@ -30,7 +29,6 @@ every_repository_keeps!(
     what_was_stored_lately_keeps_all_of_its_order,
     pages_follow_each_other_and_pass_what_stays,
     an_observer_removes_nothing,
-    a_run_is_entered_once_for_each_of_its_ends,
 );
 
 /// Later than whatever the tests have stored.
@@ -194,22 +192,4 @@ async fn an_observer_removes_nothing(database: &Database) {
     assert_eq!((observed.orders, observed.payments, observed.outcomes), (1, 1, 1));
     assert_eq!(store.journal(&id("ord_1")).await.expect("read").len(), 3);
     assert_eq!(prune(&*store, later()).await, observed);
-}
-
-async fn a_run_is_entered_once_for_each_of_its_ends(database: &Database) {
-    let store = database.open().await;
-    let run = Uuid::from_u128(7);
-    let note = |version, state| {
-        let (actor, note) = ("ada".to_owned(), format!("note {version}"));
-        PruningNote { version, state, actor, note }
-    };
-    store.note_pruning(run, &note(1, "STARTED")).await.expect("entered");
-    store.note_pruning(run, &note(2, "ENDED")).await.expect("entered");
-    store.note_pruning(run, &note(2, "ENDED")).await.expect_err("it is there");
-    store.note_pruning(Uuid::from_u128(8), &note(1, "STARTED")).await.expect("entered");
-    let entries = store.pruning_journal(run).await.expect("read");
-    let told: Vec<_> = entries.iter().map(|entry| (entry.version, entry.state.as_str())).collect();
-    assert_eq!(told, [(1, "STARTED"), (2, "ENDED")]);
-    assert_eq!(entries[0].evidence.actor.as_deref(), Some("ada"));
-    assert_eq!(entries[1].evidence.note.as_deref(), Some("note 2"));
 }

@@ -1,5 +1,6 @@
 //! One suite for each port, which every adapter of it passes.
 
+mod audit_trail;
 mod database;
 pub(crate) mod event_publisher;
 mod findings;

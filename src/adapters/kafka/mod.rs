@@ -33,6 +33,7 @@ mod record;
 pub mod requests;
 pub mod restore;
 pub mod retention;
+pub mod scan;
 mod shares;
 mod stalls;
 mod starts;

@@ -106,7 +106,39 @@ impl Record {
     /// # Errors
     /// [`Rejection`] where it can never be paid as it is.
     pub(crate) fn decode(&self, options: &DecodeOptions, now: Timestamp) -> Result<Decoded, Rejection> {
-        let headers = match &self.headers {
+        let was_read_before = self.offset < self.lease.horizon;
+        self.content().decode(was_read_before, options, now)
+    }
+
+    fn content(&self) -> Content<'_> {
+        let (key, value) = (self.key.as_deref(), self.value.as_deref());
+        Content { key, value, headers: self.headers.as_ref(), timestamp: self.timestamp }
+    }
+}
+
+/// What a record says, wherever it was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content<'record> {
+    pub(crate) key: Option<&'record [u8]>,
+    pub(crate) value: Option<&'record [u8]>,
+    pub(crate) headers: Option<&'record OwnedHeaders>,
+    /// When it was made or appended, as the topic has it.
+    pub(crate) timestamp: Option<Timestamp>,
+}
+
+impl Content<'_> {
+    /// Reads it, and what may have happened before it was read `now`. `was_read_before` says whether an earlier
+    /// life of the database may have handled it.
+    ///
+    /// # Errors
+    /// [`Rejection`] where it can never be paid as it is.
+    pub(crate) fn decode(
+        &self,
+        was_read_before: bool,
+        options: &DecodeOptions,
+        now: Timestamp,
+    ) -> Result<Decoded, Rejection> {
+        let headers = match self.headers {
             None => Vec::new(),
             Some(headers) => readable(headers)
                 .ok_or_else(|| Rejection::undecodable("a header's name is not UTF-8, as Kafka's protocol asks"))?,
@@ -114,10 +146,9 @@ impl Record {
         let first_failed_at = headers.iter().rfind(|(name, _)| *name == FIRST_FAILED_AT).and_then(|(_, value)| *value);
         let first_failed_at = first_failed_at.and_then(moment);
         let event = EventHeaders::gather(headers);
-        let mut decoded = decode(self.key.as_deref(), self.value.as_deref(), &event, options)?;
+        let mut decoded = decode(self.key, self.value, &event, options)?;
         if let Decoded::Request(request) = &mut decoded {
             let moments = [request.origin.requested_at, self.timestamp, first_failed_at];
-            let was_read_before = self.offset < self.lease.horizon;
             request.origin.past = past(moments.into_iter().flatten(), was_read_before, now);
         }
         Ok(decoded)

@@ -1,17 +1,14 @@
 //! Pruning in memory.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
-use crate::adapters::memory::journal::NO_ORDER;
-use crate::adapters::memory::order_repository::{MemoryOrderRepository, refused_note};
+use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::adapters::memory::refunds::StoredRefund;
 use crate::adapters::memory::tables::{Entry, Tables};
-use crate::domain::evidence::Evidence;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::history_repository::{HistoryRepository, PrunedPage, PruningNote, Removal, Removed};
-use crate::ports::order_repository::{JournalEntry, RepositoryError};
+use crate::ports::history_repository::{HistoryRepository, PrunedPage, Removal, Removed};
+use crate::ports::order_repository::RepositoryError;
 
 #[async_trait]
 impl HistoryRepository for MemoryOrderRepository {
@@ -34,23 +31,6 @@ impl HistoryRepository for MemoryOrderRepository {
             }
         }
         Ok(PrunedPage { last: page.last().cloned(), seen: page.len() as u64, removed })
-    }
-
-    async fn note_pruning(&self, run: Uuid, entry: &PruningNote) -> Result<(), RepositoryError> {
-        let now = self.clock.now();
-        let subject = JournalEntry::subject_of_pruning(run);
-        let evidence = Evidence::decided(&entry.actor, &entry.note);
-        let journal = &mut self.tables().journal;
-        if journal.of(NO_ORDER).iter().any(|known| known.subject == subject && known.version == entry.version) {
-            return Err(refused_note());
-        }
-        journal.add(NO_ORDER, subject, entry.version, now, entry.state, &evidence);
-        Ok(())
-    }
-
-    async fn pruning_journal(&self, run: Uuid) -> Result<Vec<JournalEntry>, RepositoryError> {
-        let (tables, subject) = (self.tables(), JournalEntry::subject_of_pruning(run));
-        Ok(tables.journal.of(NO_ORDER).iter().filter(|entry| entry.subject == subject).cloned().collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Adapters that keep everything in this process: for tests, for learning, for an embedded trial.
 
+mod audit;
 pub mod clock;
 pub mod event_publisher;
 mod findings;

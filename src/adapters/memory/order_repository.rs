@@ -269,11 +269,6 @@ impl OrderRepository for MemoryOrderRepository {
     }
 }
 
-/// An entry of that version was noted before.
-pub(in crate::adapters::memory) fn refused_note() -> RepositoryError {
-    RepositoryError::Refused { order_id: String::new(), source: "it was noted before".into() }
-}
-
 pub(in crate::adapters::memory) fn refused(id: &OrderId, why: &str) -> RepositoryError {
     RepositoryError::Refused { order_id: id.to_string(), source: why.into() }
 }

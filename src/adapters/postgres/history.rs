@@ -1,18 +1,15 @@
 //! Pruning in PostgreSQL: small transactions, in the order of the keys, that wait for no one.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::connections::Connection;
-use crate::adapters::postgres::journal::of_subject;
 use crate::adapters::sql::fault::{unavailable, unlawful_id};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sql::text::storable;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::history_repository::{HistoryRepository, PrunedPage, PruningNote, Removal, Removed};
-use crate::ports::order_repository::{JournalEntry, RepositoryError};
+use crate::ports::history_repository::{HistoryRepository, PrunedPage, Removal, Removed};
+use crate::ports::order_repository::RepositoryError;
 
 #[async_trait]
 impl HistoryRepository for PostgresOrderRepository {
@@ -32,26 +29,6 @@ impl HistoryRepository for PostgresOrderRepository {
         tx.commit().await.map_err(unavailable)?;
         let last = page.last().map(|id| id.parse()).transpose().map_err(|_| unlawful_id(page.last()))?;
         Ok(PrunedPage { last, seen: page.len() as u64, removed })
-    }
-
-    async fn note_pruning(&self, run: Uuid, entry: &PruningNote) -> Result<(), RepositoryError> {
-        const STATEMENT: &str = "
-            INSERT INTO journal (order_id, subject, version, recorded_at, state, actor, note)
-            VALUES ('', $1, $2, clock_timestamp(), $3, $4, $5)";
-        sqlx::query(STATEMENT)
-            .bind(JournalEntry::subject_of_pruning(run))
-            .bind(i64::try_from(entry.version).unwrap_or(i64::MAX))
-            .bind(entry.state)
-            .bind(storable(&entry.actor))
-            .bind(storable(&entry.note))
-            .execute(&self.pool)
-            .await
-            .map_err(unavailable)?;
-        Ok(())
-    }
-
-    async fn pruning_journal(&self, run: Uuid) -> Result<Vec<JournalEntry>, RepositoryError> {
-        of_subject(&self.pool, &JournalEntry::subject_of_pruning(run)).await
     }
 }
 

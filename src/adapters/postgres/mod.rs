@@ -12,6 +12,7 @@
 //! commits itself. Whatever else reads the tables meanwhile waits for nothing.
 
 mod arm;
+mod audit;
 mod begin;
 mod columns;
 mod connections;

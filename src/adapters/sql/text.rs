@@ -8,3 +8,8 @@ use std::borrow::Cow;
 pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
+
+/// What no text that begins with `prefix` comes behind, by its bytes, and all that come behind those do.
+pub fn behind_prefix(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
+}

@@ -2,17 +2,15 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
 use crate::adapters::sql::fault::{unavailable, unlawful_id};
 use crate::adapters::sql::moment::Moment;
 use crate::adapters::sqlite::writer::Write;
-use crate::adapters::sqlite::{SqliteOrderRepository, journal};
-use crate::domain::evidence::Evidence;
+use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
-use crate::ports::history_repository::{HistoryRepository, PrunedPage, PruningNote, Removal, Removed};
-use crate::ports::order_repository::{JournalEntry, RepositoryError};
+use crate::ports::history_repository::{HistoryRepository, PrunedPage, Removal, Removed};
+use crate::ports::order_repository::RepositoryError;
 
 /// Whether everything of the order `o` has ended, and nothing was stored since ?2.
 const ENDED: &str = "
@@ -37,14 +35,6 @@ impl HistoryRepository for SqliteOrderRepository {
     ) -> Result<PrunedPage, RepositoryError> {
         let after = after.map_or_else(String::new, ToString::to_string); // No id is empty: all come after it.
         self.write(Prune { before, after, limit: i64::try_from(limit).unwrap_or(i64::MAX), removal }).await
-    }
-
-    async fn note_pruning(&self, run: Uuid, entry: &PruningNote) -> Result<(), RepositoryError> {
-        self.write(Note { run, entry: entry.clone() }).await
-    }
-
-    async fn pruning_journal(&self, run: Uuid) -> Result<Vec<JournalEntry>, RepositoryError> {
-        journal::of_subject(&self.pool, &JournalEntry::subject_of_pruning(run)).await
     }
 }
 
@@ -71,22 +61,6 @@ impl Write for Prune {
         }
         let last = page.last().map(|id| id.parse()).transpose().map_err(|_| unlawful_id(page.last()))?;
         Ok(PrunedPage { last, seen: page.len() as u64, removed })
-    }
-}
-
-struct Note {
-    run: Uuid,
-    entry: PruningNote,
-}
-
-#[async_trait]
-impl Write for Note {
-    type Answer = ();
-
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
-        let PruningNote { version, state, actor, note } = &self.entry;
-        let (subject, version) = (JournalEntry::subject_of_pruning(self.run), version.cast_signed());
-        journal::insert(db, "", &subject, version, state, &Evidence::decided(actor, note)).await
     }
 }
 

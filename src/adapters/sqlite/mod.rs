@@ -8,6 +8,7 @@
 //! Write-ahead log with a full sync at every commit, which the calls of a batch share. Foreign tools
 //! may read the file meanwhile; one that writes to it delays the writer, within the busy timeout.
 
+mod audit;
 mod findings;
 mod gates;
 mod history;
