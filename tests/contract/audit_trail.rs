@@ -21,7 +21,10 @@ async fn an_act_is_entered_once(database: &Database) {
     let store = database.open().await;
     let (first, second) = (act("prune/7", 1, "one"), act("prune/7", 2, "two"));
     assert_eq!(store.enter(&[first.clone(), second]).await.expect("entered"), [true, true]);
-    assert_eq!(store.enter(&[act("prune/7", 1, "other"), act("prune/7", 3, "three")]).await.expect("told"), [false, true]);
+    assert_eq!(
+        store.enter(&[act("prune/7", 1, "other"), act("prune/7", 3, "three")]).await.expect("told"),
+        [false, true]
+    );
     let entries = store.entries_under("prune/7").await.expect("read");
     let told: Vec<_> = entries.iter().map(|entry| (entry.version, entry.evidence.note.as_deref())).collect();
     assert_eq!(told, [(1, Some("one")), (2, Some("two")), (3, Some("three"))]);
@@ -39,7 +42,8 @@ async fn one_alone_of_those_who_do_the_same_does_it(database: &Database) {
 
 async fn entries_are_found_by_what_their_subjects_begin_with(database: &Database) {
     let store = database.open().await;
-    let subjects = ["dead-letter/a/0/1", "dead-letter/a/0/10", "dead-letter/a/1/1", "dead-letter/a.b/0/1", "dead-letter/b/0/1"];
+    let subjects =
+        ["dead-letter/a/0/1", "dead-letter/a/0/10", "dead-letter/a/1/1", "dead-letter/a.b/0/1", "dead-letter/b/0/1"];
     store.enter(&subjects.map(|subject| act(subject, 1, ""))).await.expect("entered");
     let found = |entries: Vec<order_payments::ports::order_repository::JournalEntry>| {
         entries.into_iter().map(|entry| entry.subject).collect::<Vec<_>>()

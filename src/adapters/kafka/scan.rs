@@ -129,7 +129,8 @@ impl Log {
         let client = client(&self.config)?;
         let (send, records) = mpsc::channel(QUEUE_LENGTH);
         let topic = self.topic.clone();
-        let open = stretches.iter().filter(|stretch| stretch.offsets() > 0).map(|stretch| (stretch.partition, *stretch));
+        let open =
+            stretches.iter().filter(|stretch| stretch.offsets() > 0).map(|stretch| (stretch.partition, *stretch));
         let open = open.collect();
         let read = move || {
             let told = send.clone();
@@ -244,7 +245,7 @@ fn offsets_at(client: &Client, topic: &str, bounds: &[Stretch], millis: i64) -> 
         question.add_partition_offset(topic, stretch.partition, Offset::Offset(millis))?;
     }
     let answer = client.offsets_for_times(question, ANSWER_TIMEOUT)?;
-    let known = |element: &TopicPartitionListElem<'_>| {
+    let known = |element: &TopicPartitionListElem<'_>| -> Result<(i32, i64), KafkaError> {
         element.error()?;
         let end = bounds.iter().find(|stretch| stretch.partition == element.partition()).map(|stretch| stretch.to);
         match element.offset() {

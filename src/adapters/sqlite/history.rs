@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 
 use crate::adapters::sql::fault::{unavailable, unlawful_id};
 use crate::adapters::sql::moment::Moment;
-use crate::adapters::sqlite::writer::Write;
 use crate::adapters::sqlite::SqliteOrderRepository;
+use crate::adapters::sqlite::writer::Write;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::history_repository::{HistoryRepository, PrunedPage, Removal, Removed};

@@ -1,5 +1,4 @@
-//! A stage for the use cases: plain adapters in memory, a provider that keeps its own ledger, and a
-//! repository that fails when it is told to.
+//! A stage for the use cases: adapters in memory, a provider with a ledger, a repository that fails when told to.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -212,7 +211,8 @@ impl Stage {
             gates: inner.clone(),
             findings: inner.clone(),
             positions: inner.clone(),
-            history: inner,
+            history: inner.clone(),
+            audit: inner,
         };
         let bare: Arc<dyn PaymentGateway> = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
         let gate_policy = GatePolicy {

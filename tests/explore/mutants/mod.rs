@@ -153,6 +153,7 @@ pub(crate) fn store(mutant: Option<Mutant>, storage: &Arc<MemoryOrderRepository>
         findings: storage.clone(),
         positions: storage.clone(),
         history: storage.clone(),
+        audit: storage.clone(),
     };
     if let Some(mutant) = mutant {
         let orders = Arc::new(MutatedOrders::new(mutant, store.clone()));

@@ -32,6 +32,7 @@ pub(crate) fn stepped(stage: &Arc<Stage>, store: &Store) -> Store {
         findings,
         positions: store.positions.clone(),
         history: store.history.clone(),
+        audit: store.audit.clone(),
     }
 }
 
