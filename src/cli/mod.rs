@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod deployment;
 mod exit;
+mod explain;
 mod gate;
 mod lint_event;
 mod migrate;
@@ -59,6 +60,7 @@ enum Command {
     Submit(submit::Args),
     LintEvent(lint_event::Args),
     Orders(orders::Args),
+    Explain(explain::Args),
     Refund(refund::Args),
     Refunds(refunds::Args),
     Reconcile(reconcile::Args),
@@ -98,6 +100,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Submit(args) => submit::run(&args, &settings(Needs::Kafka)?).await,
         Command::LintEvent(args) => Ok(lint_event::run(&args, settings(Needs::Nothing))),
         Command::Orders(args) => orders::run(&args, &settings(Needs::Database)?).await,
+        Command::Explain(args) => explain::run(&args, &settings(Needs::Database)?).await,
         Command::Refund(args) => refund::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
         Command::Refunds(args) => refunds::run(&args, &settings(Needs::Database)?).await,
         Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,

@@ -65,7 +65,7 @@ impl<T> Store for T where
         + PositionRepository
         + HistoryRepository
         + AuditTrail
-    + OrderWaits
+        + OrderWaits
 {
 }
 

@@ -19,8 +19,7 @@ impl OrderWaits for PostgresOrderRepository {
         const UNPUBLISHED: &str = "
             SELECT e.event_id FROM outbox e JOIN unpublished u ON u.event_id = e.event_id
             WHERE e.order_id = $1 ORDER BY e.created_at, e.event_id";
-        let due: Result<Vec<Option<Moment>>, _> =
-            sqlx::query_scalar(DUE).bind(id.as_str()).fetch_all(&self.pool).await;
+        let due: Result<Vec<Option<Moment>>, _> = sqlx::query_scalar(DUE).bind(id.as_str()).fetch_all(&self.pool).await;
         let due = due.map_err(unavailable)?.into_iter().flatten().next().map(|moment| moment.0);
         let waiting: Result<Vec<Uuid>, _> =
             sqlx::query_scalar(UNPUBLISHED).bind(id.as_str()).fetch_all(&self.pool).await;

@@ -15,7 +15,8 @@ use crate::ports::order_waits::{OrderWaits, Waits};
 impl OrderWaits for SqliteOrderRepository {
     async fn waits_of(&self, id: &OrderId) -> Result<Waits, RepositoryError> {
         const DUE: &str = "SELECT due_at FROM payments WHERE order_id = ? ORDER BY attempt DESC LIMIT 1";
-        const UNPUBLISHED: &str = "SELECT event_id FROM outbox WHERE order_id = ? AND published_at IS NULL ORDER BY rowid";
+        const UNPUBLISHED: &str =
+            "SELECT event_id FROM outbox WHERE order_id = ? AND published_at IS NULL ORDER BY rowid";
         let due: Result<Option<Option<Moment>>, _> =
             sqlx::query_scalar(DUE).bind(id.as_str()).fetch_optional(&self.pool).await;
         let due = due.map_err(unavailable)?.flatten().map(|moment| moment.0);

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use crate::adapters::wire::cloud_event::{EventHeaders, Opened, inspect};
 use crate::adapters::wire::rejection::{Rejection, RejectionReason};
-use crate::adapters::wire::request::members::{FIELDS, Members};
+use crate::adapters::wire::request::members::{FIELDS, Field, Members};
 use crate::adapters::wire::request::{DecodeOptions, Decoded, EVENT_TYPE, decode, rules};
 
 /// How many letters two names may differ in, for one to be taken for the other misspelt.
@@ -96,6 +96,15 @@ pub fn unmarked_event() -> Hint {
         pointer: None,
         message: "the value looks like a whole CloudEvent, and no header says so".to_owned(),
         remedy: "send it with the header content-type: application/cloudevents+json",
+    }
+}
+
+/// The order that a record is about, as far as that can be told, be the rest of it right or wrong.
+pub fn order_of(value: Option<&[u8]>, headers: &EventHeaders<'_>) -> Option<String> {
+    let data = inspect(headers, value).ok()?.data?;
+    match Members::of(data).ok()?.field(0) {
+        Field::Text(id) => Some(id.into_owned()),
+        Field::Absent | Field::Wrong => None,
     }
 }
 
