@@ -148,9 +148,14 @@ fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -
 }
 
 fn says(record: &ScannedRecord, role: Role, options: &DecodeOptions) -> String {
-    let header = |name| record.header(name).map(masked).unwrap_or_default();
+    let header = |name: &str| record.header(name).map(masked).unwrap_or_default();
     match role {
-        Role::DeadLetter => format!("{}: {}", header("order-payments-reason"), header("__dlq.errors.message")),
+        Role::DeadLetter => {
+            let (reason, message) = (header("order-payments-reason"), header("__dlq.errors.message"));
+            let [topic, partition, offset] =
+                ["topic", "partition", "offset"].map(|part| header(&format!("__dlq.errors.{part}")));
+            format!("{reason}: {message} (it was {topic} {partition}/{offset})")
+        }
         Role::Told => format!("{} ({})", header("ce_type"), header("ce_id")),
         Role::Asked => match record.decode(false, options, SystemClock.now()) {
             Ok(Decoded::Request(request)) => format!("asks for {}", request.order.total_amount()),

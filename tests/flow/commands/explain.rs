@@ -91,6 +91,31 @@ async fn a_declined_order_is_told_with_its_end() {
     for told in ["FAILED", "CANCELED", "taken for declined", "payment-failed", "waits for: nothing"] {
         assert!(said.out.contains(told), "{told}: {}", said.out);
     }
+    let alone = desk.call("explain o-1 --set kafka.brokers=127.0.0.1:1").await;
+    assert_eq!(alone.code, Some(0), "what the database knows is told: {alone:?}");
+    assert!(alone.out.contains("Kafka could not be asked") && alone.out.contains("CANCELED"), "{alone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_refused_is_told_with_its_reason() {
+    let stage = Stage::new("two-step", 0.0).await;
+    let desk = desk(&stage);
+    let service = stage.setup.start();
+    stage.setup.topics.send(&[requested("o-1")]).await;
+    stage.settled(1, PATIENCE).await;
+    let (key, value) = requested("o-1");
+    let other = String::from_utf8(value.expect("a value")).expect("text").replace("12.50", "99.00");
+    stage.setup.topics.send(&[(key, Some(other.into_bytes()))]).await;
+    eventually("the other request being refused", PATIENCE, async || {
+        (stage.setup.topics.read(&stage.setup.topics.dead_letters).len() == 1).then_some(())
+    })
+    .await;
+    service.stop().await;
+    let said = desk.call("explain o-1").await;
+    assert_private(&said);
+    for told in ["dead letter", "contradiction: ", "asks for 99.00 EUR", "PAID"] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
