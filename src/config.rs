@@ -42,6 +42,8 @@ pub enum Needs {
     DatabaseAndKafka,
     /// Those of Kafka alone.
     Kafka,
+    /// None of them.
+    Nothing,
 }
 
 /// Every setting, typed and within its range.

@@ -5,7 +5,9 @@ mod config;
 mod demo;
 mod deployment;
 mod exit;
+mod explain;
 mod gate;
+mod lint_event;
 mod migrate;
 mod moment;
 mod orders;
@@ -56,7 +58,9 @@ enum Command {
     Run(run::Args),
     Demo(demo::Args),
     Submit(submit::Args),
+    LintEvent(lint_event::Args),
     Orders(orders::Args),
+    Explain(explain::Args),
     Refund(refund::Args),
     Refunds(refunds::Args),
     Reconcile(reconcile::Args),
@@ -94,7 +98,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args, &settings(Needs::Everything)?).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Submit(args) => submit::run(&args, &settings(Needs::Kafka)?).await,
+        Command::LintEvent(args) => Ok(lint_event::run(&args, settings(Needs::Nothing))),
         Command::Orders(args) => orders::run(&args, &settings(Needs::Database)?).await,
+        Command::Explain(args) => explain::run(&args, &settings(Needs::Database)?).await,
         Command::Refund(args) => refund::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
         Command::Refunds(args) => refunds::run(&args, &settings(Needs::Database)?).await,
         Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,

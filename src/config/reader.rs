@@ -49,6 +49,7 @@ impl Reader {
             Needs::DatabaseAndGateway => key.starts_with("database.") || key.starts_with("gateway."),
             Needs::DatabaseAndKafka => key.starts_with("database.") || key.starts_with("kafka."),
             Needs::Kafka => key.starts_with("kafka."),
+            Needs::Nothing => false,
         };
         if !is_needed {
             return;

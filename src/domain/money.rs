@@ -72,11 +72,8 @@ impl Money {
     /// [`MoneyError`] where the amount is zero, negative, above [`Money::MAX_MINOR_UNITS`], or has
     /// more decimals than the currency. Trailing zeros do not count as decimals.
     pub fn new(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
-        if amount.is_sign_negative() || amount.is_zero() {
-            return Err(MoneyError::NotPositive);
-        }
         let decimals = currency.decimals();
-        let mut amount = amount.normalize();
+        let mut amount = positive(amount)?.normalize();
         if amount.scale() > decimals {
             return Err(MoneyError::TooManyDecimals { currency, allowed: decimals });
         }
@@ -125,6 +122,14 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
     let mantissa = Decimal::from_str_exact(digits).map_err(|_| MoneyError::NotANumber)?;
     let exponent: i32 = exponent.parse().map_err(|_| MoneyError::NotANumber)?;
     shifted(mantissa, exponent).ok_or(MoneyError::NotANumber)
+}
+
+/// The same amount, where it is more than zero: all that can be asked of one whose currency is not known.
+///
+/// # Errors
+/// [`MoneyError::NotPositive`] where it is zero or less.
+pub fn positive(amount: Decimal) -> Result<Decimal, MoneyError> {
+    if amount.is_sign_negative() || amount.is_zero() { Err(MoneyError::NotPositive) } else { Ok(amount) }
 }
 
 /// The number with its point moved, or nothing where digits would be lost.

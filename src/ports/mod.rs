@@ -10,6 +10,7 @@ pub mod finding_repository;
 pub mod gate_repository;
 pub mod history_repository;
 pub mod order_repository;
+pub mod order_waits;
 pub mod outbox;
 pub mod payment_gateway;
 pub mod position_repository;

@@ -7,6 +7,7 @@ use crate::ports::finding_repository::FindingRepository;
 use crate::ports::gate_repository::GateRepository;
 use crate::ports::history_repository::HistoryRepository;
 use crate::ports::order_repository::OrderRepository;
+use crate::ports::order_waits::OrderWaits;
 use crate::ports::outbox::Outbox;
 use crate::ports::position_repository::PositionRepository;
 use crate::ports::refund_repository::RefundRepository;
@@ -31,6 +32,8 @@ pub struct Store {
     pub history: Arc<dyn HistoryRepository>,
     /// What people did by command.
     pub audit: Arc<dyn AuditTrail>,
+    /// What orders wait for.
+    pub waits: Arc<dyn OrderWaits>,
 }
 
 impl Store {
@@ -45,6 +48,7 @@ impl Store {
             + PositionRepository
             + HistoryRepository
             + AuditTrail
+            + OrderWaits
             + 'static,
     {
         let storage = Arc::new(storage);
@@ -56,7 +60,8 @@ impl Store {
             findings: storage.clone(),
             positions: storage.clone(),
             history: storage.clone(),
-            audit: storage,
+            audit: storage.clone(),
+            waits: storage,
         }
     }
 }

@@ -15,7 +15,7 @@ const VALUES: &[&str] = &["rust_decimal", "thiserror", "iso_currency", "uuid"];
 /// What tasks, logs and counters are made of.
 const RUNTIME: &[&str] = &["async_trait", "tokio", "tokio_util", "tracing", "metrics", "futures_util"];
 /// What every adapter may speak its foreign language with.
-const FORMATS: &[&str] = &["bytes", "serde", "serde_json", "serde_path_to_error", "secrecy", "url", "time", "fastrand"];
+const FORMATS: &[&str] = &["bytes", "serde", "serde_json", "secrecy", "url", "time", "fastrand"];
 
 /// A place in the house: which of our modules and which outside crates its files may use.
 struct Layer {
@@ -73,7 +73,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         place: &["adapters", "wire"],
         inner: &["domain", "ports", "adapters::wire"],
-        outside: &[VALUES, FORMATS, &["schemars"]],
+        outside: &[VALUES, FORMATS, &["schemars", "strsim"]],
     },
     Layer { place: &["adapters", "system"], inner: &["domain", "ports", "adapters::system"], outside: &[VALUES] },
     Layer { place: &["adapters"], inner: &["adapters"], outside: &[] },

@@ -12,6 +12,7 @@ use order_payments::ports::finding_repository::FindingRepository;
 use order_payments::ports::gate_repository::GateRepository;
 use order_payments::ports::history_repository::HistoryRepository;
 use order_payments::ports::order_repository::OrderRepository;
+use order_payments::ports::order_waits::OrderWaits;
 use order_payments::ports::outbox::Outbox;
 use order_payments::ports::position_repository::PositionRepository;
 use order_payments::ports::refund_repository::RefundRepository;
@@ -51,6 +52,7 @@ pub(crate) trait Store:
     + PositionRepository
     + HistoryRepository
     + AuditTrail
+    + OrderWaits
 {
 }
 
@@ -63,6 +65,7 @@ impl<T> Store for T where
         + PositionRepository
         + HistoryRepository
         + AuditTrail
+        + OrderWaits
 {
 }
 

@@ -12,6 +12,7 @@ mod lists;
 mod lost_answers;
 mod money_races;
 mod order_repository;
+mod order_waits;
 mod outbox;
 mod payment_gateway;
 mod positions;

@@ -1,6 +1,8 @@
 //! What an operator does by hand. The real program, and what it has done as the provider's ledger has it.
 
+mod explain;
 mod findings;
+mod lint_event;
 mod prune;
 
 use std::process::Stdio;

@@ -140,8 +140,7 @@ impl Content<'_> {
     ) -> Result<Decoded, Rejection> {
         let headers = match self.headers {
             None => Vec::new(),
-            Some(headers) => readable(headers)
-                .ok_or_else(|| Rejection::undecodable("a header's name is not UTF-8, as Kafka's protocol asks"))?,
+            Some(headers) => readable(headers).ok_or_else(unreadable_header)?,
         };
         let first_failed_at = headers.iter().rfind(|(name, _)| *name == FIRST_FAILED_AT).and_then(|(_, value)| *value);
         let first_failed_at = first_failed_at.and_then(moment);
@@ -153,6 +152,11 @@ impl Content<'_> {
         }
         Ok(decoded)
     }
+}
+
+fn unreadable_header() -> Rejection {
+    let message = "a header's name is not UTF-8, as Kafka's protocol asks";
+    Rejection::undecodable(message, "name headers in UTF-8; ASCII is best")
 }
 
 impl Drop for Record {

@@ -13,3 +13,4 @@ pub mod payment_gateway;
 mod positions;
 mod refunds;
 mod tables;
+mod waits;

@@ -56,6 +56,12 @@ impl Events {
         self.entries.iter().filter(|entry| entry.event.order_id == *id).map(|entry| entry.published.is_some())
     }
 
+    /// The events of this order that are not marked as published.
+    pub(in crate::adapters::memory) fn unpublished_of(&self, id: &OrderId) -> Vec<EventId> {
+        let waiting = self.entries.iter().filter(|entry| entry.event.order_id == *id && entry.published.is_none());
+        waiting.map(|entry| entry.event.id).collect()
+    }
+
     pub(in crate::adapters::memory) fn forget(&mut self, id: &OrderId) {
         self.entries.retain(|entry| entry.event.order_id != *id);
         let numbered = self.entries.iter().enumerate();

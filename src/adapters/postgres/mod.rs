@@ -30,6 +30,7 @@ mod positions;
 mod refunds;
 mod renew;
 mod settle;
+mod waits;
 
 use std::time::Duration;
 

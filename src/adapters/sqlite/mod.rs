@@ -21,6 +21,7 @@ mod positions;
 mod refunds;
 mod statements;
 mod steps;
+mod waits;
 mod writer;
 
 use std::time::Duration;

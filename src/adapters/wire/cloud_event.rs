@@ -56,6 +56,11 @@ impl<'a> EventHeaders<'a> {
         gathered
     }
 
+    /// Whether the record says that its value is a whole event.
+    pub fn are_structured(&self) -> bool {
+        matches!(self.mode(), Mode::Structured)
+    }
+
     fn mode(&self) -> Mode {
         let content_type = self.content_type.unwrap_or_default();
         let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -85,6 +90,8 @@ pub struct Opened<'a> {
     pub origin: Origin,
     /// The data, as JSON that has not been read yet; `None` where there is none.
     pub data: Option<&'a [u8]>,
+    /// What keeps the event from being taken, though it could be opened.
+    pub problems: Vec<Rejection>,
 }
 
 /// Opens the envelope, without reading the data.
@@ -92,18 +99,27 @@ pub struct Opened<'a> {
 /// # Errors
 /// [`Rejection`] where there is an envelope and it cannot be read.
 pub fn open<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Result<Opened<'a>, Rejection> {
+    let mut opened = inspect(headers, value)?;
+    if opened.problems.is_empty() { Ok(opened) } else { Err(opened.problems.swap_remove(0)) }
+}
+
+/// Opens the envelope as far as that is possible.
+///
+/// # Errors
+/// [`Rejection`] where nothing can be said of what is in it.
+pub fn inspect<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Result<Opened<'a>, Rejection> {
     match headers.mode() {
-        Mode::BinaryOrBare => open_binary(headers, value),
+        Mode::BinaryOrBare => Ok(open_binary(headers, value)),
         Mode::Structured => open_structured(headers, value),
         Mode::Unsupported => Err(Rejection::undecodable(
             "the content-type is a CloudEvents format other than application/cloudevents+json",
+            "send one event a record: attributes in ce_ headers, or all of it as application/cloudevents+json",
         )),
     }
 }
 
-fn open_binary<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Result<Opened<'a>, Rejection> {
-    check_version(headers.spec_version.map(String::from_utf8_lossy).as_deref())?;
-    Ok(Opened {
+fn open_binary<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Opened<'a> {
+    Opened {
         event_type: headers.event_type.map(String::from_utf8_lossy),
         origin: Origin {
             event_id: headers.id.and_then(attribute),
@@ -114,7 +130,8 @@ fn open_binary<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Resul
             assumed: Assumed::default(),
         },
         data: value,
-    })
+        problems: Vec::from_iter(wrong_version(headers.spec_version.map(String::from_utf8_lossy).as_deref())),
+    }
 }
 
 #[derive(Deserialize)]
@@ -135,9 +152,10 @@ struct StructuredEvent<'a> {
 fn open_structured<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> Result<Opened<'a>, Rejection> {
     let value = value.ok_or_else(no_value)?;
     let event: StructuredEvent<'a> = serde_json::from_slice(value).map_err(|problem| unreadable_envelope(&problem))?;
-    check_version(event.specversion.as_deref())?;
+    let mut problems = Vec::from_iter(wrong_version(event.specversion.as_deref()));
     if event.data_base64.is_some() {
-        return Err(Rejection::contract("/data_base64", "the data must be JSON in /data"));
+        let remedy = "put the request itself into /data, as JSON";
+        problems.push(Rejection::contract("/data_base64", "the data must be JSON in /data", remedy));
     }
     let keep = |text: Option<String>| text.and_then(|text| attribute(text.as_bytes()));
     Ok(Opened {
@@ -151,26 +169,34 @@ fn open_structured<'a>(headers: &EventHeaders<'a>, value: Option<&'a [u8]>) -> R
             assumed: Assumed::default(),
         },
         data: event.data.map(|data| data.get().as_bytes()),
+        problems,
     })
 }
 
 /// The refusal of a record without a value, or of an event without data.
 pub fn no_value() -> Rejection {
-    let message = "the record has no value: there is nothing to pay".to_owned();
-    Rejection { reason: RejectionReason::NoValue, stage: Stage::Decode, message }
+    Rejection {
+        reason: RejectionReason::NoValue,
+        stage: Stage::Decode,
+        message: "the record has no value: there is nothing to pay".to_owned(),
+        pointer: None,
+        remedy: "send the request as the record's value, or as /data of a structured event; no tombstones",
+    }
 }
 
-fn check_version(version: Option<&str>) -> Result<(), Rejection> {
-    match version {
-        None | Some(SPEC_VERSION) => Ok(()),
-        Some(_) => Err(Rejection::contract("/specversion", "only CloudEvents 1.0 is understood")),
-    }
+fn wrong_version(version: Option<&str>) -> Option<Rejection> {
+    let remedy = "send specversion 1.0, as header ce_specversion or in the structured event";
+    let is_wrong = version.is_some_and(|version| version != SPEC_VERSION);
+    is_wrong.then(|| Rejection::contract("/specversion", "only CloudEvents 1.0 is understood", remedy))
 }
 
 /// Says where the envelope is wrong. The parser's own words could repeat a value, so they are left out.
 fn unreadable_envelope(problem: &serde_json::Error) -> Rejection {
     let (line, column) = (problem.line(), problem.column());
-    Rejection::undecodable(format!("the value is not a CloudEvent in JSON (line {line}, column {column})"))
+    Rejection::undecodable(
+        format!("the value is not a CloudEvent in JSON (line {line}, column {column})"),
+        "send a JSON object whose attributes are strings, or another content-type",
+    )
 }
 
 /// An attribute that may be stored and sent on; one that is too long or has control characters is dropped.

@@ -4,6 +4,7 @@
 
 pub mod cloud_event;
 pub mod exchanges;
+pub mod lint;
 pub mod outcome;
 pub mod refund;
 pub mod rejection;

@@ -74,23 +74,38 @@ pub struct Rejection {
     pub stage: Stage,
     /// What a person reads: names the field, never shows its value.
     pub message: String,
+    /// The field in the event's data, or the attribute of its envelope, as a JSON pointer, where it is about one.
+    pub pointer: Option<String>,
+    /// How whoever sends such records mends it.
+    pub remedy: &'static str,
 }
 
 impl Rejection {
     /// A refusal while bytes were read.
-    pub fn undecodable(message: impl Into<String>) -> Self {
-        Self { reason: RejectionReason::Undecodable, stage: Stage::Decode, message: message.into() }
+    pub fn undecodable(message: impl Into<String>, remedy: &'static str) -> Self {
+        let (reason, stage) = (RejectionReason::Undecodable, Stage::Decode);
+        Self { reason, stage, message: message.into(), pointer: None, remedy }
     }
 
     /// A refusal of a field, named by its JSON pointer.
-    pub fn contract(pointer: &str, problem: impl fmt::Display) -> Self {
-        let message = format!("{pointer}: {problem}");
-        Self { reason: RejectionReason::Contract, stage: Stage::Validate, message }
+    pub fn contract(pointer: &str, problem: impl fmt::Display, remedy: &'static str) -> Self {
+        let (reason, stage) = (RejectionReason::Contract, Stage::Validate);
+        Self { reason, stage, message: format!("{pointer}: {problem}"), pointer: Some(pointer.to_owned()), remedy }
     }
 
     /// A refusal by the application.
     pub fn process(reason: RejectionReason, message: impl Into<String>) -> Self {
-        Self { reason, stage: Stage::Process, message: message.into() }
+        let remedy = match reason {
+            RejectionReason::Contradiction => "ask for another payment under another order id",
+            _ => "ask the operators of the service",
+        };
+        Self { reason, stage: Stage::Process, message: message.into(), pointer: None, remedy }
+    }
+
+    /// The message without the pointer that it begins with.
+    pub fn problem(&self) -> &str {
+        let pointed = self.pointer.as_deref().and_then(|pointer| self.message.strip_prefix(pointer));
+        pointed.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&self.message)
     }
 }
 

@@ -3,18 +3,19 @@
 //! Whatever the bytes are, the answer is a request, a skip or a [`Rejection`]: never a panic, and
 //! never a value of the record in a message.
 
+pub mod members;
+pub mod rules;
+
 use std::borrow::Cow;
-use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::adapters::wire::cloud_event::{self, EventHeaders, MAX_ATTRIBUTE_CHARS};
-use crate::adapters::wire::rejection::{Rejection, RejectionReason, Stage};
-use crate::domain::money::{Currency, Money, parse_decimal};
-use crate::domain::order::{EmailAddress, Order, OrderId};
+use crate::adapters::wire::rejection::Rejection;
+use crate::domain::money::Currency;
+use crate::domain::order::Order;
 use crate::domain::request::{Assumed, Origin, PaymentRequest, ProviderToken};
 
 /// The type of the events that are read.
@@ -103,7 +104,8 @@ pub enum Decoded {
 /// Reads a record.
 ///
 /// # Errors
-/// [`Rejection`] where the record is for us and can never be paid as it is.
+/// [`Rejection`] where the record is for us and can never be paid as it is: the first of what
+/// [`lint`](crate::adapters::wire::lint::lint) tells of it.
 pub fn decode(
     key: Option<&[u8]>,
     value: Option<&[u8]>,
@@ -115,21 +117,17 @@ pub fn decode(
         return Ok(Decoded::OtherType(other.chars().take(MAX_ATTRIBUTE_CHARS).collect()));
     }
     let data = event.data.ok_or_else(cloud_event::no_value)?;
-    let requested: PaymentRequestedV1<'_> = serde_json::from_slice(data).map_err(|_| explain(data))?;
-    check_key(key, &requested)?;
+    let requested = read(data).ok_or_else(|| rules::first_problem(key, data, options))?;
+    rules::key(key, &requested.order_id)?;
     let request = understand(&requested, event.origin, options)?;
     Ok(Decoded::Request(Box::new(request)))
 }
 
-fn check_key(key: Option<&[u8]>, requested: &PaymentRequestedV1<'_>) -> Result<(), Rejection> {
-    match key {
-        Some(key) if key != requested.order_id.as_bytes() => Err(Rejection {
-            reason: RejectionReason::KeyMismatch,
-            stage: Stage::Validate,
-            message: "the record's key is not its /order_id: the order's records would not keep their order".to_owned(),
-        }),
-        _ => Ok(()),
-    }
+/// The request that is in the data, in one pass; `None` where there is none.
+fn read(data: &[u8]) -> Option<PaymentRequestedV1<'_>> {
+    // The parser would also take an array of the fields, in their order.
+    let is_object = data.trim_ascii_start().first() == Some(&b'{');
+    is_object.then(|| serde_json::from_slice(data).ok()).flatten()
 }
 
 fn understand(
@@ -137,76 +135,16 @@ fn understand(
     origin: Origin,
     options: &DecodeOptions,
 ) -> Result<PaymentRequest, Rejection> {
-    let id: OrderId = field("/order_id", &requested.order_id)?;
-    let email: EmailAddress = field("/customer_email", &requested.customer_email)?;
-    let currency = match &requested.currency {
-        Some(code) => field("/currency", &code.0)?,
-        None => options.default_currency.ok_or_else(|| missing("/currency"))?,
-    };
-    let amount = parse_decimal(&requested.total_amount.0).and_then(|amount| Money::new(amount, currency));
-    let amount = amount.map_err(|problem| Rejection::contract("/total_amount", problem))?;
-    let payment_method = match &requested.payment_method {
-        Some(token) => field("/payment_method", &token.0)?,
-        None => options.default_payment_method.clone().ok_or_else(|| missing("/payment_method"))?,
-    };
-    let customer = requested.customer.as_ref().map(|token| field("/customer", &token.0)).transpose()?;
+    let id = rules::order_id(&requested.order_id)?;
+    let email = rules::customer_email(&requested.customer_email)?;
+    let currency = rules::currency(requested.currency.as_ref().map(|text| &*text.0), options)?;
+    let amount = rules::total_amount(&requested.total_amount.0, currency)?;
+    let payment_method = rules::payment_method(requested.payment_method.as_ref().map(|text| &*text.0), options)?;
+    let customer = requested.customer.as_ref().map(|text| rules::customer(&text.0)).transpose()?;
     let assumed =
         Assumed { currency: requested.currency.is_none(), payment_method: requested.payment_method.is_none() };
     let origin = Origin { assumed, ..origin };
     Ok(PaymentRequest { order: Order::new(id, email, amount), payment_method, customer, origin })
-}
-
-fn field<T: FromStr<Err: std::fmt::Display>>(pointer: &str, text: &str) -> Result<T, Rejection> {
-    text.parse().map_err(|problem| Rejection::contract(pointer, problem))
-}
-
-fn missing(pointer: &str) -> Rejection {
-    Rejection::contract(pointer, "is missing, and no default is configured")
-}
-
-/// Reads data that failed once more, slowly, to say where and why.
-fn explain(data: &[u8]) -> Rejection {
-    let deserializer = &mut serde_json::Deserializer::from_slice(data);
-    let (pointer, problem) = match serde_path_to_error::deserialize::<_, PaymentRequestedV1<'_>>(deserializer) {
-        Err(error) => (pointer(error.path()), error.into_inner()),
-        Ok(_) => return Rejection::undecodable("the value has more after its JSON object"),
-    };
-    match problem.classify() {
-        Category::Data => explain_field(&pointer, &problem.to_string()),
-        Category::Syntax | Category::Eof | Category::Io => {
-            let (line, column) = (problem.line(), problem.column());
-            Rejection::undecodable(format!("the value is not valid JSON (line {line}, column {column})"))
-        }
-    }
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Map { key } => format!("/{key}"),
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Enum { variant } => format!("/{variant}"),
-            Segment::Unknown => "/?".to_owned(),
-        })
-        .collect()
-}
-
-/// The parser's message without what was found: that could be an e-mail address.
-fn explain_field(pointer: &str, message: &str) -> Rejection {
-    let quoted = message.split('`').nth(1).unwrap_or_default();
-    if message.starts_with("missing field") {
-        return Rejection::contract(&format!("{pointer}/{quoted}"), "is missing");
-    }
-    if message.starts_with("duplicate field") {
-        return Rejection::contract(&format!("{pointer}/{quoted}"), "is there twice");
-    }
-    let message = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
-    match message.rsplit_once(", expected ") {
-        Some((_, expected)) => Rejection::contract(pointer, format!("wrong type, expected {expected}")),
-        None => Rejection::contract(pointer, "cannot be read"),
-    }
 }
 
 #[cfg(test)]

@@ -195,8 +195,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(flow: ChargeFlow) -> Self {
         let clock = Arc::new(ManualClock::at(START));
-        let provider = Arc::new(Provider::new(ProviderConfig::default(), clock.clone()));
-        Self::before(flow, clock, provider)
+        Self::before(flow, clock.clone(), Arc::new(Provider::new(ProviderConfig::default(), clock)))
     }
 
     /// An empty database before a provider that has perhaps seen another.
@@ -212,7 +211,8 @@ impl Stage {
             findings: inner.clone(),
             positions: inner.clone(),
             history: inner.clone(),
-            audit: inner,
+            audit: inner.clone(),
+            waits: inner,
         };
         let bare: Arc<dyn PaymentGateway> = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
         let gate_policy = GatePolicy {

@@ -56,7 +56,7 @@ pub(crate) fn table(entries: &[JournalEntry]) -> Table {
 }
 
 /// A refund's name is told by its beginning; the whole is in the table of refunds and in JSON.
-fn shortened(subject: &str) -> String {
+pub(crate) fn shortened(subject: &str) -> String {
     match subject.split_once('/') {
         Some(("refund", name)) => format!("refund/{}…", name.chars().take(8).collect::<String>()),
         _ => subject.to_owned(),
@@ -64,12 +64,12 @@ fn shortened(subject: &str) -> String {
 }
 
 /// `ada: the goods came back`.
-fn who_and_why(evidence: &RecordedEvidence) -> String {
+pub(crate) fn who_and_why(evidence: &RecordedEvidence) -> String {
     let both = [evidence.actor.as_deref(), evidence.note.as_deref()];
     both.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-fn exchanges(evidence: &RecordedEvidence) -> Vec<Value> {
+pub(crate) fn exchanges(evidence: &RecordedEvidence) -> Vec<Value> {
     if evidence.exchanges.is_empty() {
         return Vec::new();
     }
@@ -81,7 +81,7 @@ fn exchanges(evidence: &RecordedEvidence) -> Vec<Value> {
 }
 
 /// `charge 402 card_declined, taken for declined (req_1, 120 ms)`; what cannot be read, as it is.
-fn sentence(exchange: &Value) -> String {
+pub(crate) fn sentence(exchange: &Value) -> String {
     let text = |name: &str| exchange[name].as_str();
     let Some(operation) = text("operation") else { return exchange.to_string() };
     let status = exchange["status"].as_u64().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
@@ -94,7 +94,7 @@ fn sentence(exchange: &Value) -> String {
     format!("{operation} {status}{code}{class}{aside}")
 }
 
-fn to_the_millisecond(moment: Timestamp) -> String {
+pub(crate) fn to_the_millisecond(moment: Timestamp) -> String {
     const MILLISECOND: i64 = 1_000;
     rfc3339(Timestamp::from_micros(moment.as_micros().div_euclid(MILLISECOND) * MILLISECOND))
 }

@@ -154,6 +154,7 @@ pub(crate) fn store(mutant: Option<Mutant>, storage: &Arc<MemoryOrderRepository>
         positions: storage.clone(),
         history: storage.clone(),
         audit: storage.clone(),
+        waits: storage.clone(),
     };
     if let Some(mutant) = mutant {
         let orders = Arc::new(MutatedOrders::new(mutant, store.clone()));

@@ -33,6 +33,7 @@ pub(crate) fn stepped(stage: &Arc<Stage>, store: &Store) -> Store {
         positions: store.positions.clone(),
         history: store.history.clone(),
         audit: store.audit.clone(),
+        waits: store.waits.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::adapters::wire::rejection::{RejectionReason, Stage};
 use crate::domain::timestamp::Timestamp;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];

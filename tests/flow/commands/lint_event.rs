@@ -1,0 +1,98 @@
+//! Events as the teams that send them check them: with the real program, and nothing else of a deployment.
+
+use std::fs;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+const GOOD: &str = r#"{"order_id":"o-1","customer_email":"canary@example.com","total_amount":"12.50","currency":"EUR","payment_method":"pm_1"}"#;
+const BAD: &str =
+    r#"{"order_id":"o-2","customer_email":"canary@example.com","total_amount":"12.505","currency":"EUR"}"#;
+
+/// Calls the program in this folder, with this as its standard input.
+async fn lint(folder: &TempDir, line: &str, input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_order-payments"))
+        .arg("lint-event")
+        .args(line.split_whitespace())
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    // One that does not read has said why on standard error.
+    let _unread = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("it ends");
+    assert!(!text(&output.stdout).contains("canary") && !text(&output.stderr).contains("canary"), "{output:?}");
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let structured = format!(r#"{{"specversion":"1.0","type":"payment-requested","id":"e","data":{BAD}}}"#);
+    let other = r#"{"specversion":"1.0","type":"order-shipped","id":"e","data":5}"#;
+    for (name, content) in [
+        ("good.json", GOOD),
+        ("bad.json", BAD),
+        ("structured.json", &structured),
+        ("lines.jsonl", &format!("{GOOD}\n\n{BAD}\r\n{other}\nno json\n")),
+        ("empty.jsonl", "\n\n"),
+    ] {
+        fs::write(folder.path().join(name), content).expect("a file is written");
+    }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_linted_without_any_server() {
+    let folder = folder();
+    for (line, input, code) in [
+        ("good.json --key o-1", "", 0),
+        ("-", GOOD, 0),
+        ("bad.json good.json", "", 1),
+        ("good.json --key o-9", "", 1),
+        ("good.json --header ce_specversion=0.3", "", 1),
+        ("bad.json --header ce_type=order-shipped", "", 0),
+        ("--lines lines.jsonl", "", 1),
+        ("missing.json", "", 2),
+        ("--lines empty.jsonl", "", 2),
+        ("- -", GOOD, 2),
+        ("good.json --header nonsense", "", 2),
+        ("good.json --default-currency euro", "", 2),
+        ("--lines lines.jsonl --key o-1", "", 2),
+        ("", "", 2),
+    ] {
+        let output = lint(&folder, line, input).await;
+        assert_eq!(output.status.code(), Some(code), "{line}: {output:?}");
+        assert_eq!(code == 2, output.stdout.is_empty(), "{line}: {output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_of_every_event_is_told_with_its_place_and_its_remedy() {
+    let folder = folder();
+    let table = text(&lint(&folder, "--lines lines.jsonl --default-payment-method pm_2", "").await.stdout);
+    for told in ["lines.jsonl:3", "/total_amount", "more decimals than", "skipped: not for this", "lines.jsonl:5"] {
+        assert!(table.contains(told), "{told}: {table}");
+    }
+    assert!(table.contains("4 events: 1 would be taken, 2 refused, 1 skipped"), "{table}");
+
+    let output = lint(&folder, "structured.json --json", "").await;
+    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let pointers: Vec<&Value> =
+        said["events"][0]["problems"].as_array().expect("problems").iter().map(|problem| &problem["pointer"]).collect();
+    assert_eq!(pointers, [&json!("/data/total_amount"), &json!("/data/payment_method")]);
+    assert_eq!((&said["refused"], &said["events"][0]["verdict"]), (&json!(1), &json!("refused")));
+    let hints: Vec<&Value> = said["hints"].as_array().expect("hints").iter().map(|hint| &hint["hint"]).collect();
+    assert_eq!(hints, [&json!("no-key"), &json!("no-time"), &json!("unmarked-event")]);
+}
