@@ -1,5 +1,6 @@
 //! The use cases: what the service does, in the order in which it does it. Ports only, no technology.
 
+pub mod dead_letters;
 pub mod gatekeeper;
 pub mod guarded_gateway;
 pub mod history;

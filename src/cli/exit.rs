@@ -1,6 +1,8 @@
 //! Exit codes that mean something to a script, beside 0 (done), 1 (could not) and 2 (a command line that
 //! cannot be read). The same number means the same for every command.
 
+/// It is not understood what is asked for, as where a command line cannot be read. Nothing was done.
+pub(crate) const NOT_UNDERSTOOD: u8 = 2;
 /// What was asked about is not known here.
 pub(crate) const NOT_KNOWN: u8 = 3;
 /// Done, and a person should look: a closed gate, findings, a refund that failed.

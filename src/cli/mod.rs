@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod dead_letters;
 mod demo;
 mod deployment;
 mod exit;
@@ -66,6 +67,7 @@ enum Command {
     Reconcile(reconcile::Args),
     Review(review::Args),
     Gate(gate::Args),
+    DeadLetters(dead_letters::Args),
     Prune(prune::Args),
     Migrate(migrate::Args),
     Config(config::Args),
@@ -106,6 +108,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,
         Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
+        Command::DeadLetters(args) => dead_letters::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Prune(args) => prune::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
         Command::Config(args) => config::run(&args, settings(Needs::Everything)),

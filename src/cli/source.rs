@@ -29,6 +29,11 @@ impl Source {
         Ok(other.with_context(|| format!("the source {} is of no use", file.display()))?.kafka)
     }
 
+    /// Whether it may be another cluster than the deployment's own.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.source_config.is_some()
+    }
+
     /// The topic, or `usual`.
     pub(crate) fn topic<'a>(&'a self, usual: &'a str) -> &'a str {
         self.topic.as_deref().unwrap_or(usual)

@@ -106,3 +106,28 @@ fn only_a_decision_about_an_order_needs_the_gateway() {
     let retry = "order-payments review resolve o-1 --retry --actor a --reason b";
     assert_eq!(needs(retry), Needs::Everything);
 }
+
+#[test]
+fn dead_letters_are_redriven_and_discarded_by_a_person() {
+    for line in [
+        "order-payments dead-letters list",
+        "order-payments dead-letters list --refused-for contract --from 2h --to 1h --order-id o-1 --all --json",
+        "order-payments dead-letters show 3/17 --reveal --topic orders.DLT --source-config other.toml",
+        "order-payments dead-letters redrive 3/17 3/18 --actor ada --reason mended --yes",
+        "order-payments dead-letters redrive --all --dry-run",
+        "order-payments dead-letters discard --dialect spring --actor ada --reason garbage",
+    ] {
+        assert!(is_understood(line), "{line}");
+    }
+    for line in [
+        "order-payments dead-letters show",
+        "order-payments dead-letters show 3/17 3/18",
+        "order-payments dead-letters redrive 3/17 --reason mended",
+        "order-payments dead-letters redrive 3/17 --actor ada",
+        "order-payments dead-letters redrive --all --max-redrives 0 --dry-run",
+        "order-payments dead-letters discard 3/17 --actor ada",
+        "order-payments dead-letters discard 17 --actor ada --reason garbage",
+    ] {
+        assert!(!is_understood(line), "{line}");
+    }
+}

@@ -18,16 +18,19 @@ use crate::ports::clock::Clock;
 
 /// When the record was refused for the first time, RFC 3339. It stays with the record when that is sent again.
 pub(crate) const FIRST_FAILED_AT: &str = "order-payments-first-failed-at";
-const REDRIVES: &str = "order-payments-redrives";
+/// How often the record was sent again. It stays with the record, too.
+pub(crate) const REDRIVES: &str = "order-payments-redrives";
+/// Why the record was refused.
+pub(crate) const REASON: &str = "order-payments-reason";
 
 /// The headers of ours, all of them; those with a dot are Kafka's own names (KIP-1191).
-const OURS: [&str; 9] = [
+pub(crate) const OURS: [&str; 9] = [
     "__dlq.errors.topic",
     "__dlq.errors.partition",
     "__dlq.errors.offset",
     "__dlq.errors.group",
     "__dlq.errors.message",
-    "order-payments-reason",
+    REASON,
     "order-payments-stage",
     FIRST_FAILED_AT,
     REDRIVES,

@@ -23,6 +23,7 @@ pub mod handler;
 mod holdings;
 mod lag;
 pub mod lanes;
+pub mod letters;
 mod membership;
 pub mod offsets;
 mod poller;

@@ -122,6 +122,17 @@ impl JournalEntry {
         format!("prune/{run}")
     }
 
+    /// The beginning of the subjects of all entries of a dead-letter topic.
+    pub fn subjects_of_letters(topic: &str) -> String {
+        format!("dead-letter/{topic}/")
+    }
+
+    /// The subject of a dead letter's entries. The time tells it from one that lay there before the topic was made
+    /// anew; -1 where it bears none.
+    pub fn subject_of_letter(topic: &str, partition: i32, offset: i64, written_at_millis: i64) -> String {
+        format!("dead-letter/{topic}/{partition}/{offset}@{written_at_millis}")
+    }
+
     /// The subject of a gate's entries.
     pub fn subject_of_gate(gateway: &str) -> String {
         format!("gate/{gateway}")
