@@ -21,6 +21,7 @@ use crate::ports::store::Store;
 #[command(
     after_help = "Examples:\n  order-payments explain o-1\n  order-payments explain o-1 --json\n  order-payments explain o-2 --scan     # not known here: is there a request for it?\n\nThe topics are read from an hour before the order was asked for, by a reader of its own: no group is joined and nothing is moved. E-mail addresses in headers are masked.\n\nExit codes: 0 told, 1 could not, 3 the order is not known here."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {
     /// The order's id.
     order_id: OrderId,
@@ -54,9 +55,9 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         eprintln!("order {} is not known here{hint}", args.order_id);
     }
     if args.json {
-        tell::print_json(&story)?
+        tell::print_json(&story)?;
     } else {
-        tell::print_tables(&story)?
+        tell::print_tables(&story)?;
     }
     Ok(if story.order.is_some() { ExitCode::SUCCESS } else { ExitCode::from(exit::NOT_KNOWN) })
 }

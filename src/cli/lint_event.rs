@@ -89,9 +89,9 @@ fn lint_all(args: &Args, settings: &Settings) -> anyhow::Result<Report> {
         }
     }
     if args.json {
-        report.print_json()?
+        report.print_json()?;
     } else {
-        report.print_tables()?
+        report.print_tables()?;
     }
     Ok(report)
 }

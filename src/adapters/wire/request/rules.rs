@@ -92,7 +92,9 @@ pub(in crate::adapters::wire) fn problems(key: Option<&[u8]>, data: &[u8], optio
 
 fn wrong_values(key: Option<&[u8]>, members: &Members<'_>, options: &DecodeOptions) -> Vec<Rejection> {
     let [id, email, total, code, method, of_customer] = [0, 1, 2, 3, 4, 5].map(|index| members.field(index));
-    let code = optional(&code).map(|text| currency(text, options));
+    // Wrong fields were told of already; absent ones may have a default.
+    let code = (code != Field::Wrong).then(|| currency(text(&code), options));
+    let method = (method != Field::Wrong).then(|| payment_method(text(&method), options)).and_then(Result::err);
     let known_currency = code.as_ref().and_then(|read| read.as_ref().ok().copied());
     let problems = [
         text(&id).and_then(|text| self::key(key, text).err()),
@@ -103,7 +105,7 @@ fn wrong_values(key: Option<&[u8]>, members: &Members<'_>, options: &DecodeOptio
             Some(currency) => total_amount(text, currency).err(),
             None => amount(parse_decimal(text).and_then(positive)).err(),
         }),
-        optional(&method).and_then(|text| payment_method(text, options).err()),
+        method,
         text(&of_customer).and_then(|text| customer(text).err()),
     ];
     problems.into_iter().flatten().collect()
@@ -111,11 +113,6 @@ fn wrong_values(key: Option<&[u8]>, members: &Members<'_>, options: &DecodeOptio
 
 fn text<'a>(field: &'a Field<'_>) -> Option<&'a str> {
     if let Field::Text(text) = field { Some(text) } else { None }
-}
-
-/// What a rule has to look at that also judges an absent field; `None` where the field was told of already.
-fn optional<'a>(field: &'a Field<'_>) -> Option<Option<&'a str>> {
-    (*field != Field::Wrong).then(|| text(field))
 }
 
 fn amount<T>(read: Result<T, impl Display>) -> Result<T, Rejection> {
