@@ -1,5 +1,6 @@
 //! What an operator does by hand. The real program, and what it has done as the provider's ledger has it.
 
+mod dead_letters;
 mod findings;
 mod prune;
 
