@@ -8,6 +8,7 @@ mod exit;
 mod gate;
 mod migrate;
 mod moment;
+mod offsets;
 mod orders;
 mod person;
 mod print;
@@ -63,6 +64,7 @@ enum Command {
     Review(review::Args),
     Gate(gate::Args),
     Prune(prune::Args),
+    Offsets(offsets::Args),
     Migrate(migrate::Args),
     Config(config::Args),
     Simulator(simulator::Args),
@@ -101,6 +103,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
         Command::Prune(args) => prune::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
+        Command::Offsets(args) => offsets::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
         Command::Config(args) => config::run(&args, settings(Needs::Everything)),
         Command::Simulator(args) => simulator::run(&args).await,

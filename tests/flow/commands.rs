@@ -1,6 +1,7 @@
 //! What an operator does by hand. The real program, and what it has done as the provider's ledger has it.
 
 mod findings;
+mod offsets;
 mod prune;
 
 use std::process::Stdio;
