@@ -11,6 +11,7 @@ mod gate;
 mod lint_event;
 mod migrate;
 mod moment;
+mod offsets;
 mod orders;
 mod person;
 mod print;
@@ -69,6 +70,7 @@ enum Command {
     Gate(gate::Args),
     DeadLetters(dead_letters::Args),
     Prune(prune::Args),
+    Offsets(offsets::Args),
     Migrate(migrate::Args),
     Config(config::Args),
     Simulator(simulator::Args),
@@ -110,6 +112,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
         Command::DeadLetters(args) => dead_letters::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Prune(args) => prune::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
+        Command::Offsets(args) => offsets::run(&args, &settings(Needs::DatabaseAndKafka)?).await,
         Command::Migrate(args) => migrate::run(&args, &settings(Needs::Database)?).await,
         Command::Config(args) => config::run(&args, settings(Needs::Everything)),
         Command::Simulator(args) => simulator::run(&args).await,

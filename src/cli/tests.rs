@@ -94,6 +94,33 @@ fn reconciliation_begins_some_time_ago_or_at_a_moment() {
 }
 
 #[test]
+fn offsets_are_set_to_one_place_by_someone_for_a_reason() {
+    for line in [
+        "order-payments offsets show --json",
+        "order-payments offsets reset --to-earliest --dry-run",
+        "order-payments offsets reset --to-latest --skip-unread --actor ada --reason test --yes --json",
+        "order-payments offsets reset --to-time 2h --partition 1 --partition 2 --actor ada --reason again",
+        "order-payments offsets reset --to-offset 0:5 1:7 --actor ada --reason again",
+        "order-payments offsets reset --to-offset 0:5 --to-offset 1:7 --actor ada --reason again",
+    ] {
+        assert!(is_understood(line), "{line}");
+    }
+    for line in [
+        "order-payments offsets",
+        "order-payments offsets reset --actor ada --reason again",
+        "order-payments offsets reset --to-earliest --actor ada",
+        "order-payments offsets reset --to-earliest --reason again",
+        "order-payments offsets reset --to-earliest --to-latest --dry-run",
+        "order-payments offsets reset --to-offset 0:5 --to-time 2h --dry-run",
+        "order-payments offsets reset --to-offset --dry-run",
+        "order-payments offsets reset --to-time 2026-01-31 --dry-run",
+        "order-payments offsets reset --to-earliest --partition one --dry-run",
+    ] {
+        assert!(!is_understood(line), "{line}");
+    }
+}
+
+#[test]
 fn only_a_decision_about_an_order_needs_the_gateway() {
     let needs = |line: &str| match Cli::try_parse_from(line.split_whitespace()).expect(line).command {
         Command::Review(args) => args.needs(),

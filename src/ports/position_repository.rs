@@ -11,7 +11,9 @@ use crate::ports::order_repository::RepositoryError;
 ///
 /// # Contract
 /// 1. `store_positions` is durable before it returns `Ok`, and never takes a position or a horizon back.
-/// 2. What is known of one group and topic says nothing about another.
+/// 2. `set_positions` is durable before it returns `Ok`, takes a position wherever it is told, and never takes a
+///    horizon back.
+/// 3. What is known of one group and topic says nothing about another.
 #[async_trait]
 pub trait PositionRepository: Send + Sync {
     /// What is known of the partitions of `topic` for `group`; those without a position are left out.
@@ -25,6 +27,18 @@ pub trait PositionRepository: Send + Sync {
     /// # Errors
     /// [`RepositoryError`]; some may have been raised. Repeat it.
     async fn store_positions(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError>;
+
+    /// Sets these positions to where a person wants the group to go on, be that forward or back. The group must
+    /// have no members: one would take its database for restored. No partition may be given twice.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; some may have been set. Repeat it.
+    async fn set_positions(
         &self,
         group: &str,
         topic: &str,

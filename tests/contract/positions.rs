@@ -8,6 +8,7 @@ use crate::contract::every_repository_keeps;
 every_repository_keeps!(
     positions_are_kept_for_every_instance,
     positions_are_never_taken_back,
+    positions_are_set_wherever_a_person_wants_them_and_horizons_are_not,
     groups_and_topics_have_their_own_positions,
 );
 
@@ -36,11 +37,25 @@ async fn positions_are_never_taken_back(database: &Database) {
     assert_eq!(positions(&*store).await, [at(0, 11, 6), at(1, 1, 0)]);
 }
 
+async fn positions_are_set_wherever_a_person_wants_them_and_horizons_are_not(database: &Database) {
+    let (store, other) = (database.open().await, database.open().await);
+    store.store_positions("group", "requests", &[at(0, 9, 4), at(1, 9, 0), at(2, 9, 0)]).await.expect("stored");
+    store.set_positions("group", "requests", &[]).await.expect("nothing to set");
+    store.set_positions("group", "requests", &[at(3, 7, 0), at(0, 2, 0), at(1, 30, 6)]).await.expect("set");
+    let expected = [at(0, 2, 4), at(1, 30, 6), at(2, 9, 0), at(3, 7, 0)];
+    assert_eq!(positions(&*other).await, expected);
+    store.set_positions("group", "requests", &[at(0, 2, 0)]).await.expect("set again");
+    assert_eq!(positions(&*other).await, expected);
+    store.store_positions("group", "requests", &[at(0, 3, 0)]).await.expect("raised from where it was set");
+    assert_eq!(positions(&*other).await[0], at(0, 3, 4));
+}
+
 async fn groups_and_topics_have_their_own_positions(database: &Database) {
     let store = database.open().await;
     store.store_positions("group", "requests", &[at(0, 9, 0)]).await.expect("stored");
     store.store_positions("other", "requests", &[at(0, 3, 0)]).await.expect("stored");
     store.store_positions("group", "others", &[at(0, 5, 0)]).await.expect("stored");
+    store.set_positions("fourth", "requests", &[at(0, 1, 0)]).await.expect("set");
     assert_eq!(positions(&*store).await, [at(0, 9, 0)]);
     assert_eq!(store.positions_of("group", "others").await.expect("read"), [at(0, 5, 0)]);
     assert_eq!(store.positions_of("third", "requests").await.expect("read"), []);

@@ -4,6 +4,7 @@ mod dead_letters;
 mod explain;
 mod findings;
 mod lint_event;
+mod offsets;
 mod prune;
 
 use std::process::Stdio;

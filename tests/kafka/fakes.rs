@@ -180,6 +180,22 @@ impl PositionRepository for Shelf {
         }
         Ok(())
     }
+
+    async fn set_positions(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError> {
+        let mut rows = self.rows();
+        for position in positions {
+            let key = (group.to_owned(), topic.to_owned(), position.partition);
+            let row = rows.entry(key).or_insert(*position);
+            row.next_offset = position.next_offset;
+            row.horizon = row.horizon.max(position.horizon);
+        }
+        Ok(())
+    }
 }
 
 /// Makes nothing fit, but notes that it was asked.

@@ -136,6 +136,23 @@ impl Topics {
         consumer.commit(&start, CommitMode::Sync).expect("the group has no members");
     }
 
+    /// Commits this offset of a partition for a group without members, as Kafka's own tools would.
+    pub(crate) fn commit(&self, group: &str, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a lawful configuration");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.requests, partition, Offset::Offset(offset)).expect("a lawful offset");
+        consumer.commit(&list, CommitMode::Sync).expect("the group has no members");
+    }
+
+    /// Deletes the requests of a partition before this offset, as retention would.
+    pub(crate) async fn delete_before(&self, partition: i32, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a lawful configuration");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.requests, partition, Offset::Offset(offset)).expect("a lawful offset");
+        let deleted = admin.delete_records(&list, &AdminOptions::new()).await.expect("the broker answers");
+        assert!(deleted.elements().iter().all(|element| element.error().is_ok()), "{deleted:?}");
+    }
+
     /// Records on a topic that only grows, those of transactions not included.
     pub(crate) fn count(&self, topic: &str) -> i64 {
         let consumer: BaseConsumer =

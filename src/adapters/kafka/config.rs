@@ -96,6 +96,14 @@ impl FirstStart {
             _ => None,
         }
     }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Earliest => "earliest",
+            Self::Latest => "latest",
+        }
+    }
 }
 
 /// How partitions are divided between the members of a group. All members have to say the same.

@@ -208,7 +208,8 @@ pub enum ConsumerError {
     /// The position of a partition lies outside its log.
     #[error(
         "requests of topic {topic:?} were deleted before they were read, or the topic was made anew: group \
-         {group_id:?} stands outside the log; nothing was skipped, set the group's offsets by hand"
+         {group_id:?} stands outside the log; nothing was skipped. `order-payments offsets show` tells what is gone; \
+         once all instances are stopped, `order-payments offsets reset --to-earliest` goes on with what is left"
     )]
     RequestsDeleted {
         /// The topic.

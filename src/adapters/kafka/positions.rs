@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio_util::sync::CancellationToken;
@@ -175,27 +175,37 @@ impl Scout {
 
     /// The group's positions.
     fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<i64>)>, KafkaError> {
-        let mut wanted = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            wanted.add_partition(&self.config.request_topic, *partition);
-        }
-        // The metadata of a committed offset is never read: another tool's could make the client panic.
-        let found = self.consumer.committed_offsets(wanted, ANSWER_TIMEOUT)?;
-        let position = |element: &TopicPartitionListElem<'_>| {
-            element.error()?;
-            let offset = match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            Ok((element.partition(), offset))
-        };
-        found.elements().iter().map(position).collect()
+        committed(&self.consumer, &self.config.request_topic, partitions, ANSWER_TIMEOUT)
     }
 
     fn log(&self, partition: i32) -> Result<Log, KafkaError> {
         let (low, high) = self.consumer.fetch_watermarks(&self.config.request_topic, partition, ANSWER_TIMEOUT)?;
         Ok(Log { low, high })
     }
+}
+
+/// The positions of a client's group on these partitions; `None` where it has none.
+pub(crate) fn committed<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    patience: Duration,
+) -> Result<Vec<(i32, Option<i64>)>, KafkaError> {
+    let mut wanted = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        wanted.add_partition(topic, *partition);
+    }
+    // The metadata of a committed offset is never read: another tool's could make the client panic.
+    let found = client.committed_offsets(wanted, patience)?;
+    let position = |element: &TopicPartitionListElem<'_>| {
+        element.error()?;
+        let offset = match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok((element.partition(), offset))
+    };
+    found.elements().iter().map(position).collect()
 }
 
 fn judged(problem: &KafkaError) -> Trouble {

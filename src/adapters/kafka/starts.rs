@@ -32,6 +32,34 @@ pub(crate) struct Log {
     pub(crate) high: i64,
 }
 
+/// What a start rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// The group's position, which the database knows at least.
+    Group,
+    /// Nobody has a position: `kafka.first_start` says where.
+    FirstStart,
+    /// The group has no position, the database has one.
+    GroupForgot,
+    /// The group's position lies outside the log: nothing is read.
+    OutsideLog,
+    /// The group is ahead of the database, which was restored.
+    Restored,
+    /// The group has a position and the database none: it is new or was emptied.
+    Emptied,
+}
+
+/// The start of a partition, whatever is known of it.
+pub(crate) fn decide(
+    log: Log,
+    partition: i32,
+    committed: Option<i64>,
+    stored: Option<HandledPosition>,
+    first_start: FirstStart,
+) -> Start {
+    usual(partition, committed, stored).unwrap_or_else(|| within(log, partition, committed, stored, first_start))
+}
+
 /// The start where the database knows at least what the group knows, as it always does unless it was
 /// restored. The group's position is the lower one; `None` where more has to be known.
 pub(crate) fn usual(partition: i32, committed: Option<i64>, stored: Option<HandledPosition>) -> Option<Start> {
@@ -58,7 +86,7 @@ pub(crate) fn within(
     let horizon = stored.map_or(0, |stored| stored.horizon);
     let start = |offset| Start { partition, offset, committed, stored: known, horizon, is_restored: false };
     let Some(group) = committed else { return start(first(log, known, first_start)) };
-    if !(log.low..=log.high).contains(&group) {
+    if !log.reaches(group) {
         return start(group); // Outside the log: the client refuses to read there, and says so.
     }
     let offset = match (known, first_start) {
@@ -81,7 +109,26 @@ fn first(log: Log, stored: Option<i64>, first_start: FirstStart) -> i64 {
     }
 }
 
+impl Log {
+    /// Whether reading may begin there: at a record, or at the end.
+    pub(crate) fn reaches(self, offset: i64) -> bool {
+        (self.low..=self.high).contains(&offset)
+    }
+}
+
 impl Start {
+    /// What it rests on.
+    pub(crate) fn ground(&self, log: Log) -> Ground {
+        match (self.committed, self.stored) {
+            (None, None) => Ground::FirstStart,
+            (None, Some(_)) => Ground::GroupForgot,
+            (Some(group), _) if !log.reaches(group) => Ground::OutsideLog,
+            (Some(_), _) if !self.is_restored => Ground::Group,
+            (Some(_), Some(_)) => Ground::Restored,
+            (Some(_), None) => Ground::Emptied,
+        }
+    }
+
     /// What the database has to know before a record of a partition that it forgot is handled.
     pub(crate) fn to_be_stored(self) -> HandledPosition {
         HandledPosition { partition: self.partition, next_offset: self.offset, horizon: self.horizon }
@@ -93,7 +140,7 @@ impl Start {
         match (self.committed, self.stored) {
             (None, None) => tracing::info!(
                 kafka.partition = partition,
-                "partition {partition} has no position yet and starts at {offset}"
+                "partition {partition} has no position yet and starts at {offset}, as kafka.first_start says"
             ),
             (None, Some(stored)) => tracing::warn!(
                 kafka.partition = partition,
@@ -101,7 +148,8 @@ impl Start {
             ),
             (Some(group), _) if !self.is_restored => tracing::error!(
                 kafka.partition = partition,
-                "the group's position {group} on partition {partition} lies outside its log, {}..{}",
+                "the group's position {group} on partition {partition} lies outside its log, {}..{}: see \
+                 `order-payments offsets show`",
                 log.low,
                 log.high
             ),
@@ -142,7 +190,7 @@ mod tests {
     }
 
     fn decide(committed: Option<i64>, stored: Option<HandledPosition>, first_start: FirstStart) -> (i64, i64, bool) {
-        let start = usual(3, committed, stored).unwrap_or_else(|| within(LOG, 3, committed, stored, first_start));
+        let start = crate::adapters::kafka::starts::decide(LOG, 3, committed, stored, first_start);
         assert_eq!((start.committed, start.stored), (committed, stored.map(|stored| stored.next_offset)));
         (start.offset, start.horizon, start.is_restored)
     }
@@ -195,5 +243,22 @@ mod tests {
         assert_eq!(decide(None, Some(at(40, 0)), Latest), (40, 0, false));
         assert_eq!(decide(None, Some(at(4, 0)), Latest), (10, 0, false));
         assert_eq!(decide(None, Some(at(95, 0)), Latest), (10, 0, false), "the topic was made anew");
+    }
+
+    #[test]
+    fn it_is_told_what_a_start_rests_on() {
+        let ground =
+            |committed, stored| crate::adapters::kafka::starts::decide(LOG, 3, committed, stored, Earliest).ground(LOG);
+        assert_eq!(ground(Some(50), Some(at(60, 0))), Ground::Group);
+        assert_eq!(ground(None, None), Ground::FirstStart);
+        assert_eq!(ground(None, Some(at(40, 0))), Ground::GroupForgot);
+        assert_eq!(ground(Some(50), Some(at(40, 0))), Ground::Restored);
+        assert_eq!(ground(Some(50), None), Ground::Emptied);
+        assert_eq!(ground(Some(90), Some(at(90, 0))), Ground::Group, "the end is in the log");
+        for outside in [9, 91] {
+            assert_eq!(ground(Some(outside), Some(at(91, 0))), Ground::OutsideLog);
+            assert_eq!(ground(Some(outside), Some(at(4, 0))), Ground::OutsideLog);
+            assert_eq!(ground(Some(outside), None), Ground::OutsideLog);
+        }
     }
 }

@@ -33,4 +33,20 @@ impl PositionRepository for MemoryOrderRepository {
         }
         Ok(())
     }
+
+    async fn set_positions(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError> {
+        let mut tables = self.tables();
+        for position in positions {
+            let key = (group.to_owned(), topic.to_owned(), position.partition);
+            let stored = tables.positions.entry(key).or_insert(*position);
+            stored.next_offset = position.next_offset;
+            stored.horizon = stored.horizon.max(position.horizon);
+        }
+        Ok(())
+    }
 }

@@ -34,15 +34,42 @@ impl PositionRepository for PostgresOrderRepository {
             ON CONFLICT (group_id, topic, "partition") DO UPDATE
             SET next_offset = greatest(p.next_offset, excluded.next_offset),
                 horizon = greatest(p.horizon, excluded.horizon)"#;
-        sqlx::query(STATEMENT)
+        self.move_positions(STATEMENT, group, topic, positions).await
+    }
+
+    async fn set_positions(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError> {
+        const STATEMENT: &str = r#"
+            INSERT INTO handled_positions AS p (group_id, topic, "partition", next_offset, horizon)
+            SELECT $1, $2, "partition", next_offset, horizon
+            FROM unnest($3::integer[], $4::bigint[], $5::bigint[]) AS i ("partition", next_offset, horizon)
+            ORDER BY "partition"
+            ON CONFLICT (group_id, topic, "partition") DO UPDATE
+            SET next_offset = excluded.next_offset, horizon = greatest(p.horizon, excluded.horizon)"#;
+        self.move_positions(STATEMENT, group, topic, positions).await
+    }
+}
+
+impl PostgresOrderRepository {
+    async fn move_positions(
+        &self,
+        statement: &'static str,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError> {
+        let moved = sqlx::query(statement)
             .bind(group)
             .bind(topic)
             .bind(column(positions, |position| position.partition))
             .bind(column(positions, |position| position.next_offset))
             .bind(column(positions, |position| position.horizon))
             .execute(&self.pool)
-            .await
-            .map_err(unavailable)?;
-        Ok(())
+            .await;
+        moved.map(drop).map_err(unavailable)
     }
 }

@@ -27,27 +27,44 @@ impl PositionRepository for SqliteOrderRepository {
         positions: &[HandledPosition],
     ) -> Result<(), RepositoryError> {
         let (group, topic) = (group.to_owned(), topic.to_owned());
-        self.write(Raise { group, topic, positions: positions.to_vec() }).await
+        self.write(Move { group, topic, positions: positions.to_vec(), statement: RAISE }).await
+    }
+
+    async fn set_positions(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: &[HandledPosition],
+    ) -> Result<(), RepositoryError> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.write(Move { group, topic, positions: positions.to_vec(), statement: SET }).await
     }
 }
 
-struct Raise {
+const RAISE: &str = r#"
+    INSERT INTO handled_positions (group_id, topic, "partition", next_offset, horizon) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (group_id, topic, "partition") DO UPDATE SET
+        next_offset = max(next_offset, excluded.next_offset), horizon = max(horizon, excluded.horizon)"#;
+
+const SET: &str = r#"
+    INSERT INTO handled_positions (group_id, topic, "partition", next_offset, horizon) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (group_id, topic, "partition") DO UPDATE SET
+        next_offset = excluded.next_offset, horizon = max(horizon, excluded.horizon)"#;
+
+struct Move {
     group: String,
     topic: String,
     positions: Vec<HandledPosition>,
+    statement: &'static str,
 }
 
 #[async_trait]
-impl Write for Raise {
+impl Write for Move {
     type Answer = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> Result<(), RepositoryError> {
-        const STATEMENT: &str = r#"
-            INSERT INTO handled_positions (group_id, topic, "partition", next_offset, horizon) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (group_id, topic, "partition") DO UPDATE SET
-                next_offset = max(next_offset, excluded.next_offset), horizon = max(horizon, excluded.horizon)"#;
         for position in &self.positions {
-            let query = sqlx::query(STATEMENT).bind(&self.group).bind(&self.topic).bind(position.partition);
+            let query = sqlx::query(self.statement).bind(&self.group).bind(&self.topic).bind(position.partition);
             let query = query.bind(position.next_offset).bind(position.horizon);
             query.execute(&mut *db).await.map_err(unavailable)?;
         }

@@ -133,6 +133,11 @@ impl JournalEntry {
         format!("dead-letter/{topic}/{partition}/{offset}@{written_at_millis}")
     }
 
+    /// The subject of the entries of one setting of a consumer group's offsets.
+    pub fn subject_of_offsets(group: &str, run: Uuid) -> String {
+        format!("offsets/{group}/{run}")
+    }
+
     /// The subject of a gate's entries.
     pub fn subject_of_gate(gateway: &str) -> String {
         format!("gate/{gateway}")
