@@ -2,6 +2,7 @@
 
 mod findings;
 mod prune;
+mod replay;
 
 use std::process::Stdio;
 use std::time::Duration;
