@@ -15,6 +15,8 @@ use crate::application::process_payment::{PaymentPolicy, ProcessPayment};
 use crate::application::reconcile::Reconcile;
 use crate::application::refund_payment::RefundPayment;
 use crate::application::relay_outbox::CatchUp;
+use crate::application::replay::looking_gateway::LookingGateway;
+use crate::application::replay::repair::Repair;
 use crate::application::review::Review;
 use crate::application::sweep::{Effect, Sweep};
 use crate::config::{GatewayKind, ReconcileSettings, Settings};
@@ -78,6 +80,18 @@ impl UseCases {
 }
 
 impl UseCases {
+    /// What looks orders up and never charges: over a gateway of which only questions are asked.
+    pub fn repair(&self, adapters: &Adapters, settings: &Settings) -> Repair {
+        let Adapters { store, gateway, clock } = adapters;
+        let guarded = GuardedGateway::new(Arc::clone(gateway), Arc::clone(&self.gatekeeper));
+        let gateway: Arc<dyn PaymentGateway> = Arc::new(LookingGateway::new(Arc::new(guarded)));
+        let nobody_waits = Arc::new(Notify::new());
+        let policy = payment_policy(settings);
+        let looking = Arc::clone(&gateway);
+        let process = ProcessPayment::new(store.clone(), looking, Arc::clone(clock), policy, nobody_waits);
+        Repair::new(Arc::clone(&store.orders), gateway, Arc::clone(clock), process)
+    }
+
     /// Starts what the use cases do by themselves, until `end`.
     ///
     /// No order is decided before `catch_up` has told this database what the world was told of it: it may have

@@ -9,6 +9,7 @@ pub mod prune;
 pub mod reconcile;
 pub mod refund_payment;
 pub mod relay_outbox;
+pub mod replay;
 pub mod review;
 pub mod sweep;
 

@@ -20,6 +20,7 @@ mod prune;
 mod reconcile;
 mod refund;
 mod refunds;
+mod replay;
 mod review;
 mod run;
 mod schema;
@@ -66,6 +67,7 @@ enum Command {
     Refund(refund::Args),
     Refunds(refunds::Args),
     Reconcile(reconcile::Args),
+    Replay(replay::Args),
     Review(review::Args),
     Gate(gate::Args),
     DeadLetters(dead_letters::Args),
@@ -108,6 +110,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Refund(args) => refund::run(&args, &settings(Needs::DatabaseAndGateway)?).await,
         Command::Refunds(args) => refunds::run(&args, &settings(Needs::Database)?).await,
         Command::Reconcile(args) => reconcile::run(&args, &settings(Needs::Everything)?).await,
+        Command::Replay(args) => replay::run(&args, &settings(args.needs())?).await,
         Command::Review(args) => review::run(&args, &settings(args.needs())?).await,
         Command::Gate(args) => gate::run(&args, &settings(Needs::Database)?).await,
         Command::DeadLetters(args) => dead_letters::run(&args, &settings(Needs::DatabaseAndKafka)?).await,

@@ -29,6 +29,11 @@ pub(crate) struct Consent {
 }
 
 impl Consent {
+    /// Whether it was given beforehand.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.yes
+    }
+
     /// Whether the person agrees.
     ///
     /// # Errors

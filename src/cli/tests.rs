@@ -40,6 +40,29 @@ fn a_refund_names_an_order_a_person_and_a_reason() {
 }
 
 #[test]
+fn a_replay_names_its_policy_or_what_it_goes_on_with() {
+    for line in [
+        "order-payments replay plan --all --records",
+        "order-payments replay plan --partition 0 --offsets 1..2 --offsets 1:7 --from 2h --order-id o-1 --event-id e --file -",
+        "order-payments replay run --policy process --all --actor ada --reason lost --rate 100 --yes --json",
+        "order-payments replay run --resume report --actor ada --reason lost",
+    ] {
+        assert!(is_understood(line), "{line}");
+    }
+    for line in [
+        "order-payments replay",
+        "order-payments replay plan --offsets 0:2..1",
+        "order-payments replay plan --from tomorrow",
+        "order-payments replay run --all --actor ada --reason lost",
+        "order-payments replay run --policy charge --all --actor ada --reason lost",
+        "order-payments replay run --policy process --all --reason lost",
+        "order-payments replay run --policy process --resume report --actor ada --reason lost",
+    ] {
+        assert!(!is_understood(line), "{line}");
+    }
+}
+
+#[test]
 fn a_review_is_ended_by_exactly_one_decision() {
     for line in [
         "order-payments review resolve o-1 --paid pi_1 --actor ada --reason seen",

@@ -36,6 +36,20 @@ pub trait EventPublisher: Send + Sync {
     async fn publish(&self, batch: &[OutcomeEvent]) -> Result<Vec<Published>, PublishError>;
 }
 
+/// Sends outcomes that were published before once more, for readers that lost theirs.
+///
+/// # Contract
+/// 1. What is sent is byte for byte what was published, under the same key and id.
+/// 2. It fences no publisher, and takes part in no transaction.
+#[async_trait]
+pub trait EventResender: Send + Sync {
+    /// Sends an event and waits until the topic has it.
+    ///
+    /// # Errors
+    /// [`PublishError`]; it may be there. Sending it again does no harm to whoever knows events by their ids.
+    async fn send_again(&self, event: &OutcomeEvent) -> Result<(), PublishError>;
+}
+
 /// A stretch of the outcome topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {

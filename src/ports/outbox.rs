@@ -65,6 +65,12 @@ pub trait Outbox: Send + Sync {
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError>;
 
+    /// The events of one order that are here, oldest first: none of an order whose history was removed.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError>;
+
     /// How far each partition of `topic` is known to be written.
     ///
     /// # Errors
@@ -85,6 +91,15 @@ pub struct OutcomeEvent {
     pub headers: Vec<(String, String)>,
     /// The record's value.
     pub payload: Vec<u8>,
+}
+
+/// An event, and whether the world was told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// The event.
+    pub event: OutcomeEvent,
+    /// Whether it is marked as published.
+    pub is_published: bool,
 }
 
 /// An event that is on the topic, visible to readers of committed records.

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use order_payments::adapters::wire::outcome::encode;
 use order_payments::domain::order::OrderStatus;
 use order_payments::ports::order_repository::Settling;
-use order_payments::ports::outbox::{Adopted, FoundEvent, OutcomeEvent, Position, Published};
+use order_payments::ports::outbox::{Adopted, FoundEvent, KeptEvent, OutcomeEvent, Position, Published};
 
 use crate::contract::database::{Database, Store};
 use crate::contract::every_repository_keeps;
@@ -23,6 +23,7 @@ every_repository_keeps!(
     reading_stores_the_position_as_it_is,
     a_position_belongs_to_its_topic,
     the_storage_has_one_name,
+    an_order_tells_its_events_and_which_are_published,
     a_known_event_that_is_found_is_marked,
     a_known_event_that_is_found_with_other_bytes_is_marked,
     an_unknown_event_that_is_found_is_stored_as_published,
@@ -110,6 +111,16 @@ async fn a_position_belongs_to_its_topic(database: &Database) {
     store.adopt("outcomes-2", &[], &read).await.expect("adopted");
     assert_eq!(store.positions("outcomes-2").await.expect("read"), read);
     assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 0, next_offset: 10 }]);
+}
+
+async fn an_order_tells_its_events_and_which_are_published(database: &Database) {
+    let store = database.open().await;
+    let (one, other) = (settled(&*store, "ord_1").await, settled(&*store, "ord_2").await);
+    store.mark_published(TOPIC, &[at(&one, 3, 41)]).await.expect("marked");
+    let kept = |event: OutcomeEvent, is_published| vec![KeptEvent { event, is_published }];
+    assert_eq!(store.events_of(&id("ord_1")).await.expect("read"), kept(one, true));
+    assert_eq!(store.events_of(&id("ord_2")).await.expect("read"), kept(other, false));
+    assert_eq!(store.events_of(&id("ord_3")).await.expect("read"), []);
 }
 
 async fn the_storage_has_one_name(database: &Database) {

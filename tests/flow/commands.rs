@@ -6,6 +6,7 @@ mod findings;
 mod lint_event;
 mod offsets;
 mod prune;
+mod replay;
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::domain::order::OrderId;
 use crate::domain::outcome::EventId;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::RepositoryError;
-use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+use crate::ports::outbox::{Adopted, FoundEvent, KeptEvent, Outbox, OutcomeEvent, Position, Published};
 
 /// The events, and how far the outcome topic is known.
 #[derive(Clone, Default)]
@@ -150,6 +150,13 @@ impl Outbox for MemoryOrderRepository {
             events.next_offsets.insert((topic.to_owned(), position.partition), position.next_offset);
         }
         Ok(adopted)
+    }
+
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
+        let tables = self.tables();
+        let own = tables.events.entries.iter().filter(|entry| entry.event.order_id == *order_id);
+        let kept = own.map(|entry| KeptEvent { event: entry.event.clone(), is_published: entry.published.is_some() });
+        Ok(kept.collect())
     }
 
     async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {

@@ -4,7 +4,8 @@
 //! begin ─► queue ─┐
 //! arm   ─► queue ─┤   one statement for all that waits
 //! settle─► queue ─┼──────────────────────────────────► pool ─► PostgreSQL
-//! park  ─► queue ─┘
+//! park  ─► queue ─┤
+//! find  ─► queue ─┘
 //! everything else: one statement or one small transaction a call
 //! ```
 //!
@@ -16,6 +17,7 @@ mod audit;
 mod begin;
 mod columns;
 mod connections;
+mod find;
 mod findings;
 mod gates;
 mod history;
@@ -43,6 +45,7 @@ use tokio::time::timeout;
 use crate::adapters::postgres::arm::Arm;
 use crate::adapters::postgres::begin::Begin;
 use crate::adapters::postgres::connections::Connections;
+use crate::adapters::postgres::find::Find;
 use crate::adapters::postgres::park::Park;
 use crate::adapters::postgres::settle::Settle;
 use crate::adapters::sql::config::{Config, ConnectError};
@@ -100,6 +103,7 @@ pub struct PostgresOrderRepository {
     pub(in crate::adapters::postgres) arm: GroupCommit<Arm>,
     pub(in crate::adapters::postgres) settle: GroupCommit<Settle>,
     pub(in crate::adapters::postgres) park: GroupCommit<Park>,
+    pub(in crate::adapters::postgres) find: GroupCommit<Find>,
 }
 
 impl PostgresOrderRepository {
@@ -119,7 +123,8 @@ impl PostgresOrderRepository {
             begin: GroupCommit::start(Begin { pool: steps.clone() }),
             arm: GroupCommit::start(Arm { pool: steps.clone() }),
             settle: GroupCommit::start(Settle { pool: steps.clone() }),
-            park: GroupCommit::start(Park { pool: steps }),
+            park: GroupCommit::start(Park { pool: steps.clone() }),
+            find: GroupCommit::start(Find { pool: steps }),
             pool: Connections::new(options, LISTS, for_lists),
         })
     }

@@ -100,8 +100,7 @@ impl OrderRepository for PostgresOrderRepository {
     }
 
     async fn find(&self, id: &OrderId) -> Result<Option<StoredOrder>, RepositoryError> {
-        let mut found = load::latest(&self.pool, &[id.as_str()]).await.map_err(unavailable)?;
-        found.remove(id.as_str()).transpose()
+        self.find.call(id.clone()).await
     }
 
     async fn list(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<StoredOrder>, RepositoryError> {

@@ -10,9 +10,10 @@ use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::postgres::connections::Connection;
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, positions_after, readable_events, report_other_bytes};
+use crate::adapters::sql::outbox_rows::{EventRow, KeptRow, positions_after, readable_events, report_other_bytes};
+use crate::domain::order::OrderId;
 use crate::ports::order_repository::RepositoryError;
-use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+use crate::ports::outbox::{Adopted, FoundEvent, KeptEvent, Outbox, OutcomeEvent, Position, Published};
 
 #[async_trait]
 impl Outbox for PostgresOrderRepository {
@@ -108,6 +109,16 @@ impl Outbox for PostgresOrderRepository {
             report_other_bytes(order_id);
         }
         Ok(Adopted { marked, stored })
+    }
+
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
+        const STATEMENT: &str = "
+            SELECT e.event_id, e.order_id, e.event_type, e.headers, e.payload,
+                NOT EXISTS (SELECT FROM unpublished u WHERE u.event_id = e.event_id) AS is_published
+            FROM outbox e WHERE e.order_id = $1 ORDER BY e.created_at, e.event_id";
+        let query = sqlx::query_as(STATEMENT).bind(order_id.as_str());
+        let rows: Vec<KeptRow> = query.fetch_all(&self.pool).await.map_err(unavailable)?;
+        rows.into_iter().map(KeptRow::read).collect()
     }
 
     async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::outcome::EventId;
 use crate::ports::order_repository::RepositoryError;
-use crate::ports::outbox::{FoundEvent, OutcomeEvent, Position, Published};
+use crate::ports::outbox::{FoundEvent, KeptEvent, OutcomeEvent, Position, Published};
 
 /// The columns of `outbox` that make an event.
 #[derive(FromRow)]
@@ -44,6 +44,24 @@ impl EventRow {
             headers: serde_json::from_str(&headers).map_err(|_| corrupt("outbox.headers: no JSON pairs".to_owned()))?,
             payload,
         })
+    }
+}
+
+/// An event's row, and whether it is published.
+#[derive(FromRow)]
+pub struct KeptRow {
+    #[sqlx(flatten)]
+    event: EventRow,
+    is_published: bool,
+}
+
+impl KeptRow {
+    /// The event of this row.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Corrupt`], naming the column.
+    pub fn read(self) -> Result<KeptEvent, RepositoryError> {
+        Ok(KeptEvent { event: self.event.read()?, is_published: self.is_published })
     }
 }
 

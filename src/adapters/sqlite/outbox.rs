@@ -7,12 +7,15 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::adapters::sql::fault::unavailable;
-use crate::adapters::sql::outbox_rows::{EventRow, place_of, positions_after, readable_events, report_other_bytes};
+use crate::adapters::sql::outbox_rows::{
+    EventRow, KeptRow, place_of, positions_after, readable_events, report_other_bytes,
+};
 use crate::adapters::sqlite::SqliteOrderRepository;
 use crate::adapters::sqlite::statements::{insert_event, now};
 use crate::adapters::sqlite::writer::Write;
+use crate::domain::order::OrderId;
 use crate::ports::order_repository::RepositoryError;
-use crate::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+use crate::ports::outbox::{Adopted, FoundEvent, KeptEvent, Outbox, OutcomeEvent, Position, Published};
 
 #[async_trait]
 impl Outbox for SqliteOrderRepository {
@@ -59,6 +62,15 @@ impl Outbox for SqliteOrderRepository {
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
         self.write(Adopt { topic: topic.to_owned(), found: found.to_vec(), read_up_to: read_up_to.to_vec() }).await
+    }
+
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
+        const STATEMENT: &str = "
+            SELECT event_id, order_id, event_type, headers, payload, published_at IS NOT NULL AS is_published
+            FROM outbox WHERE order_id = ? ORDER BY created_at, rowid";
+        let query = sqlx::query_as(STATEMENT).bind(order_id.as_str());
+        let rows: Vec<KeptRow> = query.fetch_all(&self.pool).await.map_err(unavailable)?;
+        rows.into_iter().map(KeptRow::read).collect()
     }
 
     async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {

@@ -189,7 +189,7 @@ impl ProcessPayment {
     }
 
     /// Settles an order by a charge that its database knew nothing of.
-    async fn take_up(
+    pub(crate) async fn take_up(
         &self,
         payment: &Payment,
         charge: &ListedCharge,

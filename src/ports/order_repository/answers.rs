@@ -138,6 +138,11 @@ impl JournalEntry {
         format!("offsets/{group}/{run}")
     }
 
+    /// The subject of the entries of a replay.
+    pub fn subject_of_replay(run: &str) -> String {
+        format!("replay/{run}")
+    }
+
     /// The subject of a gate's entries.
     pub fn subject_of_gate(gateway: &str) -> String {
         format!("gate/{gateway}")

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use order_payments::domain::order::OrderId;
 use order_payments::ports::event_publisher::{EventPublisher, PublishError, Tail};
 use order_payments::ports::order_repository::RepositoryError;
-use order_payments::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+use order_payments::ports::outbox::{Adopted, FoundEvent, KeptEvent, Outbox, OutcomeEvent, Position, Published};
 
 use crate::explore::mutants::Mutant;
 use crate::explore::mutants::orders::MutatedOrders;
@@ -71,6 +72,10 @@ impl Outbox for MutatedOutbox {
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
         self.outbox.adopt(topic, found, read_up_to).await
+    }
+
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
+        self.outbox.events_of(order_id).await
     }
 
     async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {

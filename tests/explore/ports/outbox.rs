@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use order_payments::domain::order::OrderId;
 use order_payments::ports::order_repository::RepositoryError;
-use order_payments::ports::outbox::{Adopted, FoundEvent, Outbox, OutcomeEvent, Position, Published};
+use order_payments::ports::outbox::{Adopted, FoundEvent, KeptEvent, Outbox, OutcomeEvent, Position, Published};
 use order_payments::ports::store::Store;
 
 use crate::explore::calls::Call;
@@ -65,6 +66,10 @@ impl Outbox for SteppedOutbox {
             Ok(adopted)
         };
         self.stage.pass(Call::Adopt, || format!("{} events", found.len()), effect).await
+    }
+
+    async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
+        self.stage.pass(Call::Read("outbox.events_of"), || order_id.to_string(), self.outbox.events_of(order_id)).await
     }
 
     async fn positions(&self, topic: &str) -> Result<Vec<Position>, RepositoryError> {
