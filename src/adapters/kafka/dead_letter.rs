@@ -12,11 +12,14 @@ use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::record::{Record, readable};
 use crate::adapters::kafka::status::StatusHandle;
+use crate::adapters::wire::cloud_event::moment;
 use crate::adapters::wire::outcome::rfc3339;
 use crate::adapters::wire::rejection::Rejection;
+use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 
-/// When the record was refused for the first time, RFC 3339. It stays with the record when that is sent again.
+/// Since when the record was known, RFC 3339: when it was refused for the first time or, where that is earlier, its
+/// own time. It stays with the record when that is sent again, so that it looks no younger for it.
 pub(crate) const FIRST_FAILED_AT: &str = "order-payments-first-failed-at";
 /// How often the record was sent again. It stays with the record, too.
 pub(crate) const REDRIVES: &str = "order-payments-redrives";
@@ -95,7 +98,8 @@ impl DeadLetters {
 
     fn headers(&self, record: &Record, rejection: &Rejection) -> OwnedHeaders {
         let kept = Kept::of(record.headers.as_ref());
-        let first_failed_at = kept.first_failed_at.unwrap_or_else(|| rfc3339(self.clock.now()));
+        let since = record.known_since(self.clock.now());
+        let first_failed_at = kept.first_failed_at.map_or(since, |before| before.min(since));
         let values = [
             self.request_topic.clone(),
             record.lease.partition.to_string(),
@@ -104,7 +108,7 @@ impl DeadLetters {
             rejection.message.clone(),
             rejection.reason.as_str().to_owned(),
             rejection.stage.as_str().to_owned(),
-            first_failed_at,
+            rfc3339(first_failed_at),
             kept.redrives.unwrap_or_else(|| "0".to_owned()),
         ];
         OURS.iter()
@@ -117,7 +121,7 @@ impl DeadLetters {
 /// a dead letter before.
 struct Kept {
     others: OwnedHeaders,
-    first_failed_at: Option<String>,
+    first_failed_at: Option<Timestamp>,
     redrives: Option<String>,
 }
 
@@ -138,7 +142,7 @@ impl Kept {
         let others = names.iter().filter(|(name, _)| !OURS.contains(name));
         Self {
             others: others.fold(OwnedHeaders::new(), |kept, (key, value)| kept.insert(Header { key, value: *value })),
-            first_failed_at: text(FIRST_FAILED_AT),
+            first_failed_at: text(FIRST_FAILED_AT).and_then(|text| moment(text.as_bytes())),
             redrives: text(REDRIVES),
         }
     }

@@ -110,6 +110,13 @@ impl Record {
         self.content().decode(was_read_before, options, now)
     }
 
+    /// Since when someone may have known of it, for when it is sent again and looks young: no later than its own time,
+    /// and since ever where it has none, or where an earlier life of the database may have handled it.
+    pub(crate) fn known_since(&self, now: Timestamp) -> Timestamp {
+        let was_read_before = self.offset < self.lease.horizon;
+        self.timestamp.filter(|_| !was_read_before).map_or(Timestamp::EPOCH, |written_at| written_at.min(now))
+    }
+
     fn content(&self) -> Content<'_> {
         let (key, value) = (self.key.as_deref(), self.value.as_deref());
         Content { key, value, headers: self.headers.as_ref(), timestamp: self.timestamp }
@@ -251,6 +258,19 @@ mod tests {
         assert_eq!(past_of(0, Some(hours_ago(1)), &[("ce_time", old)]), since(29));
         assert_eq!(past_of(0, Some(hours_ago(1)), &[(FIRST_FAILED_AT, old)]), since(29));
         assert_eq!(past_of(0, None, &[(FIRST_FAILED_AT, "yesterday"), ("ce_time", "")]), Past::Unknown { since: None });
+    }
+
+    #[test]
+    fn a_record_that_is_sent_again_is_no_younger_for_it() {
+        let known_since = |horizon, timestamp| {
+            let mut record = Record::empty(&Arc::new(Lease::of(0, 1, horizon, &channel().0)), 7);
+            record.timestamp = timestamp;
+            record.known_since(NOW)
+        };
+        assert_eq!(known_since(0, Some(hours_ago(30))), hours_ago(30));
+        assert_eq!(known_since(0, Some(hours_ago(-1))), NOW, "clocks differ");
+        assert_eq!(known_since(0, None), Timestamp::EPOCH);
+        assert_eq!(known_since(8, Some(hours_ago(1))), Timestamp::EPOCH, "it was read before");
     }
 
     #[test]
