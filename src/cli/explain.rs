@@ -19,7 +19,7 @@ use crate::ports::store::Store;
 /// outcomes, what it waits for, and the time spent in each stage.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments explain o-1\n  order-payments explain o-1 --json\n  order-payments explain o-2 --scan     # not known here: is there a request for it?\n\nThe topics are read from an hour before the order was asked for, by a reader of its own: no group is joined and nothing is moved. E-mail addresses in headers are masked.\n\nExit codes: 0 told, 1 could not, 3 the order is not known here."
+    after_help = "Examples:\n  order-payments explain o-1\n  order-payments explain o-1 --json\n  order-payments explain o-2 --scan     # not known here: is there a request for it?\n\nThe topics are read from an hour before the order was asked for, by a reader of its own: no group is joined and nothing is moved. E-mail addresses in headers are masked; of headers that are neither the event's nor this service's only the names are told.\n\nExit codes: 0 told, 1 could not, 3 the order is not known here."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {

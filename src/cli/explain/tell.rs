@@ -80,7 +80,10 @@ impl Happening<'_> {
                 let place = format!("{} {}/{}: {}", seen.topic, seen.partition, seen.offset, seen.says);
                 // What this service has written says nothing that is not told beside it; JSON has it all.
                 let sent = if seen.role == Role::Asked { seen.headers.as_slice() } else { &[] };
-                let headers = sent.iter().map(|(name, value)| format!("  {name}: {value}"));
+                let headers = sent.iter().map(|(name, value)| match value {
+                    Some(value) => format!("  {name}: {value}"),
+                    None => format!("  {name} (--reveal shows it)"),
+                });
                 let value = seen.value.iter().map(|value| format!("  {value}"));
                 let lines: Vec<String> = std::iter::once(place).chain(headers).chain(value).collect();
                 lines.join("\n")

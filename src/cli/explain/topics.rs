@@ -8,7 +8,7 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::wire::cloud_event::EventHeaders;
 use crate::adapters::wire::lint::order_of;
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
-use crate::cli::explain::safe::{masked, revealed};
+use crate::cli::explain::safe::{is_shown, masked, revealed};
 use crate::cli::progress;
 use crate::domain::order::OrderId;
 use crate::domain::outcome::EventId;
@@ -50,7 +50,8 @@ pub(super) struct Seen {
     pub(super) offset: i64,
     /// What it says, in a few words.
     pub(super) says: String,
-    pub(super) headers: Vec<(String, String)>,
+    /// Without its value where that could be a secret.
+    pub(super) headers: Vec<(String, Option<String>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<String>,
 }
@@ -133,7 +134,10 @@ fn is_wanted(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> bool {
 
 fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -> Seen {
     let safe = if wanted.reveal { revealed } else { masked };
-    let headers = record.headers().unwrap_or_default().into_iter();
+    let header = |(name, value): (&str, Option<&[u8]>)| {
+        let is_told = wanted.reveal || is_shown(name);
+        (safe(name.as_bytes()), is_told.then(|| safe(value.unwrap_or_default())))
+    };
     let value = record.value.as_deref().filter(|_| wanted.reveal).map(revealed);
     Seen {
         role,
@@ -142,7 +146,7 @@ fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -
         partition: record.partition,
         offset: record.offset,
         says: says(record, role, &wanted.decode),
-        headers: headers.map(|(name, value)| (safe(name.as_bytes()), safe(value.unwrap_or_default()))).collect(),
+        headers: record.headers().unwrap_or_default().into_iter().map(header).collect(),
         value,
     }
 }
