@@ -4,6 +4,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use crate::adapters::wire::outcome::rfc3339;
+use crate::cli::explain::search::Looked;
 use crate::cli::explain::story::{Stage, Story};
 use crate::cli::explain::topics::{Role, Seen};
 use crate::cli::print;
@@ -26,6 +27,8 @@ struct StoryView<'a> {
     due_at: Option<String>,
     waits_for: Vec<String>,
     remarks: Vec<String>,
+    /// Where on the topics was looked.
+    looked: &'a [Looked],
     /// What could not be told, and why.
     notes: &'a [String],
 }
@@ -128,6 +131,7 @@ pub(super) fn print_json(story: &Story) -> anyhow::Result<()> {
         due_at: story.waits.due.map(rfc3339),
         waits_for: story.waits_for(),
         remarks: story.remarks(),
+        looked: &story.looked,
         notes: &story.notes,
     })
 }
@@ -153,7 +157,9 @@ pub(super) fn print_tables(story: &Story) -> anyhow::Result<()> {
         print::text(&"waits for: nothing")?;
     }
     let remarks = story.remarks();
-    let sentences = [("waits for:", &waits_for), ("remark:   ", &remarks), ("note:     ", &story.notes)];
+    let looked: Vec<String> = story.looked.iter().map(Looked::sentence).collect();
+    let sentences =
+        [("waits for:", &waits_for), ("remark:   ", &remarks), ("looked:   ", &looked), ("note:     ", &story.notes)];
     for (what, sentences) in sentences {
         sentences.iter().try_for_each(|sentence| print::text(&format_args!("{what} {sentence}")))?;
     }
