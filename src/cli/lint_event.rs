@@ -18,6 +18,7 @@ use crate::config::{ConfigErrors, Settings};
 use crate::domain::money::Currency;
 use crate::domain::request::ProviderToken;
 
+/// One would be refused, or none is for this service.
 const REFUSED: u8 = 1;
 /// The files, the settings or the command line are of no use: nothing can be said of the events.
 const UNUSABLE: u8 = 2;
@@ -28,7 +29,7 @@ const STRUCTURED: &str = "application/cloudevents+json";
 /// Say what is wrong with payment-requested events, where, and how to mend it. Needs no Kafka and no database.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments lint-event request.json --key o-1\n  order-payments lint-event --lines orders.jsonl --default-currency EUR\n  my-producer | order-payments lint-event - --header ce_type=payment-requested --header ce_id=1 --json\n\nA value is the event's data, or a whole CloudEvent with its data. The rules are those of the service itself. No value of an event is repeated.\n\nExit codes: 0 all would be taken or are of another type, 1 one would be refused, 2 not understood or not readable."
+    after_help = "Examples:\n  order-payments lint-event request.json --key o-1\n  order-payments lint-event --lines orders.jsonl --default-currency EUR\n  my-producer | order-payments lint-event - --header ce_type=payment-requested --header ce_id=1 --json\n\nA value is the event's data, or a whole CloudEvent with its data; where --header is given, the headers alone say which, as on the topic. The rules are those of the service itself. No value of an event is repeated.\n\nExit codes: 0 all would be taken or are of another type, 1 one would be refused or none is for this service, 2 not understood or not readable."
 )]
 pub(crate) struct Args {
     /// Files with one event each, or - for standard input.
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     /// Each line of a file is an event; empty ones are none.
     #[arg(long)]
     lines: bool,
-    /// A header of the record, as ce_type=payment-requested. May be repeated.
+    /// A header of the record, as ce_type=payment-requested. May be repeated; then all that matter must be given.
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
     /// The record's key.
@@ -63,7 +64,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(args: &Args, settings: Result<Settings, ConfigErrors>) -> ExitCode {
     match settings.map_err(anyhow::Error::new).and_then(|settings| lint_all(args, &settings)) {
-        Ok(report) if report.has_refused() => ExitCode::from(REFUSED),
+        Ok(report) if report.has_refused() || report.has_none_for_us() => ExitCode::from(REFUSED),
         Ok(_) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("order-payments: {problem:#}");
@@ -124,8 +125,8 @@ fn is_standard_input(file: &Path) -> bool {
 
 fn judge(args: &Args, value: &[u8], options: &DecodeOptions) -> Linted {
     let given = args.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_bytes())));
-    let says_what = args.headers.iter().any(|(name, _)| name == CONTENT_TYPE);
-    let is_whole = !says_what && looks_structured(value);
+    // Headers that are given are the record's: what they leave out, the service is not told either.
+    let is_whole = args.headers.is_empty() && looks_structured(value);
     let found = is_whole.then_some((CONTENT_TYPE, Some(STRUCTURED.as_bytes())));
     let headers = EventHeaders::gather(given.chain(found));
     let mut linted = lint(args.key.as_deref().map(str::as_bytes), Some(value), &headers, options);

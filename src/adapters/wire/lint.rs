@@ -68,7 +68,10 @@ pub fn lint(key: Option<&[u8]>, value: Option<&[u8]>, headers: &EventHeaders<'_>
     let in_data = if headers.are_structured() { "/data" } else { "" };
     let verdict = match decode(key, value, headers, options) {
         Ok(Decoded::Request(_)) => Verdict::Good,
-        Ok(Decoded::OtherType(_)) => return Linted { verdict: Verdict::OtherType, hints: Vec::new() },
+        Ok(Decoded::OtherType(name)) => {
+            let hints = is_like_ours(&name).then(|| misspelt_type(headers)).into_iter().collect();
+            return Linted { verdict: Verdict::OtherType, hints };
+        }
         Err(first) => Verdict::Refused(problems(first, key, opened.as_ref(), options, in_data)),
     };
     let mut hints = of_record(key, value, headers, opened.as_ref());
@@ -181,6 +184,22 @@ fn of_members(members: &Members<'_>, in_data: &str) -> Vec<Hint> {
         })
     });
     number.into_iter().chain(misspelt).collect()
+}
+
+fn misspelt_type(headers: &EventHeaders<'_>) -> Hint {
+    Hint {
+        name: "misspelt-type",
+        pointer: headers.are_structured().then(|| "/type".to_owned()),
+        message: format!("the type is not {EVENT_TYPE}, and looks like it: the event would be passed over"),
+        remedy: "send payment-requested, letter by letter, as ce_type or as /type of a structured event",
+    }
+}
+
+/// `PaymentRequested`, `payment-requsted` and `com.example.payment.requested` are like the type that is read.
+fn is_like_ours(event_type: &str) -> bool {
+    // The last as many letters: a name of the sender's may come before.
+    let start = event_type.char_indices().rev().nth(EVENT_TYPE.len() - 1).map_or(0, |(start, _)| start);
+    is_alike(event_type, EVENT_TYPE) || is_alike(&event_type[start..], EVENT_TYPE)
 }
 
 /// `orderId`, `ordre_id` and `amount` are like `order_id` and `total_amount`.

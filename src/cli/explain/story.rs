@@ -1,10 +1,9 @@
 //! What is known of an order, and what follows from it: stages, and what it waits for. Pure.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::adapters::wire::outcome::rfc3339;
+use crate::cli::explain::search::Looked;
 use crate::cli::explain::topics::{Role, Seen};
 use crate::domain::order::{OrderId, OrderStatus};
 use crate::domain::outcome::{EventId, OutcomeKind, RefundKind};
@@ -15,9 +14,6 @@ use crate::ports::finding_repository::Finding;
 use crate::ports::gate_repository::Closed;
 use crate::ports::order_repository::{JournalEntry, StoredOrder};
 use crate::ports::order_waits::Waits;
-
-/// How much earlier than the first thing known a record may have been written: clocks differ, and queues are long.
-const MARGIN: Duration = Duration::from_hours(1);
 
 /// All that is known of an order.
 pub(super) struct Story {
@@ -32,8 +28,8 @@ pub(super) struct Story {
     pub(super) closed: Option<(&'static str, Closed)>,
     /// Its records on the topics, oldest first.
     pub(super) records: Vec<Seen>,
-    /// Whether the topics were read.
-    pub(super) was_read: bool,
+    /// Where they were looked for; nothing where the topics were not read.
+    pub(super) looked: Vec<Looked>,
     /// What could not be told.
     pub(super) notes: Vec<String>,
 }
@@ -58,24 +54,22 @@ impl Story {
         payment.into_iter().chain(refunds).collect()
     }
 
-    /// From when on records may have asked for it.
-    pub(super) fn asked_since(&self) -> Timestamp {
+    /// The first that is known of its having been asked for.
+    pub(super) fn asked_since(&self) -> Option<Timestamp> {
         let payment = self.order.as_ref().and_then(|stored| stored.payment.as_ref());
         let times = [
             payment.and_then(|payment| payment.request.origin.requested_at),
             payment.map(|payment| payment.begun_at),
             self.journal.first().map(|entry| entry.recorded_at),
         ];
-        times.into_iter().flatten().min().map_or(Timestamp::EPOCH, |first| first.minus(MARGIN).max(Timestamp::EPOCH))
+        times.into_iter().flatten().min()
     }
 
-    /// From when on events may have told of it; `None` where none can have.
+    /// The first that is known of what events can tell of it: its end, or else its beginning.
     pub(super) fn told_since(&self) -> Option<Timestamp> {
-        let stored = self.order.as_ref()?;
-        if stored.order.status() == OrderStatus::Pending {
-            return None;
-        }
-        Some(self.settled_at().map_or(Timestamp::EPOCH, |settled| settled.minus(MARGIN)))
+        let is_pending = self.order.as_ref().is_some_and(|stored| stored.order.status() == OrderStatus::Pending);
+        let begun = self.of_payments().next().map(|entry| entry.recorded_at);
+        self.settled_at().filter(|_| !is_pending).or(begun)
     }
 
     fn settled_at(&self) -> Option<Timestamp> {
@@ -94,7 +88,8 @@ impl Story {
     /// The stages that the order has behind it.
     pub(super) fn stages(&self) -> Vec<Stage> {
         let payment = self.order.as_ref().and_then(|stored| stored.payment.as_ref());
-        let first_record = self.records.iter().find(|seen| seen.role == Role::Asked).and_then(|seen| seen.at);
+        let first_record =
+            self.records.iter().find(|seen| seen.role == Role::Asked && seen.is_sought).and_then(|seen| seen.at);
         let asked = payment.and_then(|payment| payment.request.origin.requested_at).or(first_record);
         let charging = self.of_payments().find(|entry| entry.state == "CONFIRMING").map(|entry| entry.recorded_at);
         let of_payment =
@@ -136,16 +131,28 @@ impl Story {
 
     /// What is odd about what was found.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let asked = self.records.iter().filter(|seen| seen.role == Role::Asked).count();
-        let again = (asked > 1).then(|| format!("{asked} records ask for it: it is paid for once"));
-        let is_settled = self.order.as_ref().is_some_and(|stored| stored.order.status() != OrderStatus::Pending);
-        let is_read = self.was_read && self.notes.is_empty();
-        let lost = (is_settled && is_read && self.waits.unpublished.is_empty() && self.told().next().is_none())
-            .then(|| "its outcome was published, and is no longer on the topic".to_owned());
-        let unasked = (is_read && asked == 0).then(|| "no record that asks for it is on the request topic".to_owned());
+        let status = self.order.as_ref().map(|stored| stored.order.status());
+        let is_settled = status.is_some_and(|status| status != OrderStatus::Pending);
+        let asked = self.records.iter().filter(|seen| seen.role == Role::Asked && seen.is_sought).count();
+        let paid = if status == Some(OrderStatus::Paid) { ": it is paid once" } else { "" };
+        let again = (asked > 1).then(|| format!("{asked} requests ask for it{paid}"));
+        let is_untold = is_settled && self.waits.unpublished.is_empty() && self.told().next().is_none();
+        let lost = self.sought(Role::Told).filter(|_| is_untold);
+        let lost = lost.map(|since| format!("its outcome was published, and is not on the outcome topic{since}"));
+        let unasked = self.sought(Role::Asked).filter(|_| asked == 0);
+        let unasked = unasked.map(|since| format!("no request for it is on the request topic{since}"));
         let is_pruned = self.order.as_ref().is_some_and(StoredOrder::is_pruned);
         let pruned = is_pruned.then(|| "its history was pruned".to_owned());
         again.into_iter().chain(lost).chain(unasked).chain(pruned).collect()
+    }
+
+    /// Since when all of a topic was read, in words; `None` where not all of that was.
+    fn sought(&self, role: Role) -> Option<String> {
+        let looked = || self.looked.iter().filter(|looked| looked.role == role);
+        let is_whole = self.notes.is_empty() && looked().all(|looked| looked.cut_partitions.is_empty());
+        // `None`, the beginning, is less than any time.
+        let since = looked().map(|looked| looked.since).min().filter(|_| is_whole)?;
+        Some(since.map(|since| format!(" since {}", rfc3339(since))).unwrap_or_default())
     }
 }
 

@@ -4,6 +4,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use crate::adapters::wire::outcome::rfc3339;
+use crate::cli::explain::search::Looked;
 use crate::cli::explain::story::{Stage, Story};
 use crate::cli::explain::topics::{Role, Seen};
 use crate::cli::print;
@@ -26,6 +27,8 @@ struct StoryView<'a> {
     due_at: Option<String>,
     waits_for: Vec<String>,
     remarks: Vec<String>,
+    /// Where on the topics was looked.
+    looked: &'a [Looked],
     /// What could not be told, and why.
     notes: &'a [String],
 }
@@ -80,7 +83,10 @@ impl Happening<'_> {
                 let place = format!("{} {}/{}: {}", seen.topic, seen.partition, seen.offset, seen.says);
                 // What this service has written says nothing that is not told beside it; JSON has it all.
                 let sent = if seen.role == Role::Asked { seen.headers.as_slice() } else { &[] };
-                let headers = sent.iter().map(|(name, value)| format!("  {name}: {value}"));
+                let headers = sent.iter().map(|(name, value)| match value {
+                    Some(value) => format!("  {name}: {value}"),
+                    None => format!("  {name} (--reveal shows it)"),
+                });
                 let value = seen.value.iter().map(|value| format!("  {value}"));
                 let lines: Vec<String> = std::iter::once(place).chain(headers).chain(value).collect();
                 lines.join("\n")
@@ -125,6 +131,7 @@ pub(super) fn print_json(story: &Story) -> anyhow::Result<()> {
         due_at: story.waits.due.map(rfc3339),
         waits_for: story.waits_for(),
         remarks: story.remarks(),
+        looked: &story.looked,
         notes: &story.notes,
     })
 }
@@ -150,7 +157,9 @@ pub(super) fn print_tables(story: &Story) -> anyhow::Result<()> {
         print::text(&"waits for: nothing")?;
     }
     let remarks = story.remarks();
-    let sentences = [("waits for:", &waits_for), ("remark:   ", &remarks), ("note:     ", &story.notes)];
+    let looked: Vec<String> = story.looked.iter().map(Looked::sentence).collect();
+    let sentences =
+        [("waits for:", &waits_for), ("remark:   ", &remarks), ("looked:   ", &looked), ("note:     ", &story.notes)];
     for (what, sentences) in sentences {
         sentences.iter().try_for_each(|sentence| print::text(&format_args!("{what} {sentence}")))?;
     }

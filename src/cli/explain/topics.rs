@@ -1,29 +1,34 @@
-//! What the topics have of an order: read by a reader that joins no group and moves nobody's position.
+//! A record of an order: whether it is one, what it says, and how much of it is shown.
 
 use serde::Serialize;
 
-use crate::adapters::kafka::Config;
-use crate::adapters::kafka::scan::{Log, ScanError, ScannedRecord, Stretch};
+use crate::adapters::kafka::scan::ScannedRecord;
 use crate::adapters::system::SystemClock;
 use crate::adapters::wire::cloud_event::EventHeaders;
 use crate::adapters::wire::lint::order_of;
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
-use crate::cli::explain::safe::{masked, revealed};
-use crate::cli::progress;
+use crate::cli::explain::safe::{is_shown, masked, revealed};
 use crate::domain::order::OrderId;
-use crate::domain::outcome::EventId;
+use crate::domain::outcome::{EventId, OutcomeKind};
+use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
+use crate::ports::order_repository::{Begun, StoredOrder};
 
 /// What is looked for.
 pub(super) struct Wanted<'a> {
     pub(super) order_id: &'a OrderId,
+    /// The order, where it is known here.
+    pub(super) order: Option<&'a StoredOrder>,
     /// The events that tell of the order, by their ids.
     pub(super) events: Vec<EventId>,
-    /// From when on it may have been asked for.
-    pub(super) asked_since: Timestamp,
-    /// From when on it may have been told; `None` where it cannot have been.
+    /// The first that is known of its having been asked for; `None` where nothing is.
+    pub(super) asked_since: Option<Timestamp>,
+    /// The first that is known of what can have been told; `None` where nothing is.
     pub(super) told_since: Option<Timestamp>,
+    /// Whether all of the partitions are read, though what is sought was found.
+    pub(super) is_all_read: bool,
+    /// The most offsets of each partition that are read at once.
     pub(super) limit: u64,
     pub(super) decode: DecodeOptions,
     pub(super) reveal: bool,
@@ -45,12 +50,16 @@ pub(super) struct Seen {
     pub(super) role: Role,
     #[serde(skip)]
     pub(super) at: Option<Timestamp>,
+    /// Whether it is what is sought first: a request with the order's terms, or what became of its payment.
+    #[serde(skip)]
+    pub(super) is_sought: bool,
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) offset: i64,
     /// What it says, in a few words.
     pub(super) says: String,
-    pub(super) headers: Vec<(String, String)>,
+    /// Without its value where that could be a secret.
+    pub(super) headers: Vec<(String, Option<String>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<String>,
 }
@@ -62,67 +71,15 @@ impl Seen {
     }
 }
 
-/// The records of the order, and what could not be read.
-///
-/// # Errors
-/// [`ScanError`] where the request topic cannot be read: then the others are not tried.
-pub(super) async fn look(config: &Config, wanted: &Wanted<'_>) -> Result<(Vec<Seen>, Vec<String>), ScanError> {
-    let (mut seen, mut notes) = (Vec::new(), Vec::new());
-    let since = wanted.asked_since;
-    read(config, &config.request_topic, Role::Asked, since, wanted, &mut seen, &mut notes).await?;
-    let others = [
-        (&config.dead_letter_topic, Role::DeadLetter, Some(since)),
-        (&config.outcome_topic, Role::Told, wanted.told_since),
-    ];
-    for (topic, role, since) in others.into_iter().filter_map(|(topic, role, since)| Some((topic, role, since?))) {
-        if let Err(problem) = read(config, topic, role, since, wanted, &mut seen, &mut notes).await {
-            notes.push(format!("its records are missing: {problem}"));
-        }
-    }
-    Ok((seen, notes))
-}
-
-async fn read(
-    config: &Config,
-    topic: &str,
-    role: Role,
-    since: Timestamp,
-    wanted: &Wanted<'_>,
-    seen: &mut Vec<Seen>,
-    notes: &mut Vec<String>,
-) -> Result<(), ScanError> {
-    let log = Log::of(config, topic).await?;
-    let from = log.offsets_at(since).await?;
-    let begins = |stretch: &Stretch| from.iter().find(|(partition, _)| *partition == stretch.partition);
-    let stretches = log.bounds().iter().map(|stretch| {
-        let from = begins(stretch).map_or(stretch.from, |(_, offset)| *offset);
-        Stretch { from: from.clamp(stretch.from, stretch.to), ..*stretch }
-    });
-    let mut scan = log.scan(&stretches.collect::<Vec<_>>())?;
-    let bar = progress::counter("records");
-    let mut count = 0;
-    while let Some(record) = scan.next().await? {
-        bar.inc(1);
-        if is_wanted(&record, role, wanted) {
-            seen.push(shown(&record, topic, role, wanted));
-        }
-        count += 1;
-        if count >= wanted.limit {
-            notes.push(format!("of topic {topic} only the first {count} records were read (--scan-limit)"));
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    Ok(())
-}
-
-fn is_wanted(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> bool {
+/// Whether a record is one of the order's.
+pub(super) fn is_wanted(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> bool {
     let id = wanted.order_id.as_str();
+    let has_key = record.key.as_deref() == Some(id.as_bytes());
     if role == Role::Told {
-        let event = record.header("ce_id").and_then(|id| str::from_utf8(id).ok());
-        return event.is_some_and(|event| wanted.events.iter().any(|id| id.to_string() == event));
+        // Of an order that is not known here, nobody knows the refunds: all that has its key is shown.
+        return (wanted.order.is_none() && has_key) || wanted.events.iter().any(|event| is_event(record, *event));
     }
-    if record.key.as_deref() == Some(id.as_bytes()) {
+    if has_key {
         return true;
     }
     // Only what has the id somewhere is worth being read.
@@ -131,36 +88,67 @@ fn is_wanted(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> bool {
     value.is_some_and(|value| order_of(Some(value), &headers).as_deref() == Some(id))
 }
 
-fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -> Seen {
+fn is_event(record: &ScannedRecord, event: EventId) -> bool {
+    record.header("ce_id").is_some_and(|id| id == event.to_string().as_bytes())
+}
+
+/// As much of a record as may be shown.
+pub(super) fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -> Seen {
     let safe = if wanted.reveal { revealed } else { masked };
-    let headers = record.headers().unwrap_or_default().into_iter();
+    let header = |(name, value): (&str, Option<&[u8]>)| {
+        let is_told = wanted.reveal || is_shown(name);
+        (safe(name.as_bytes()), is_told.then(|| safe(value.unwrap_or_default())))
+    };
     let value = record.value.as_deref().filter(|_| wanted.reveal).map(revealed);
+    let (is_sought, says) = read(record, role, wanted);
     Seen {
         role,
         at: record.timestamp,
+        is_sought,
         topic: topic.to_owned(),
         partition: record.partition,
         offset: record.offset,
-        says: says(record, role, &wanted.decode),
-        headers: headers.map(|(name, value)| (safe(name.as_bytes()), safe(value.unwrap_or_default()))).collect(),
+        says,
+        headers: record.headers().unwrap_or_default().into_iter().map(header).collect(),
         value,
     }
 }
 
-fn says(record: &ScannedRecord, role: Role, options: &DecodeOptions) -> String {
+/// Whether it is what is sought first, and what it says.
+fn read(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> (bool, String) {
     let header = |name: &str| record.header(name).map(masked).unwrap_or_default();
     match role {
         Role::DeadLetter => {
             let (reason, message) = (header("order-payments-reason"), header("__dlq.errors.message"));
             let [topic, partition, offset] =
                 ["topic", "partition", "offset"].map(|part| header(&format!("__dlq.errors.{part}")));
-            format!("{reason}: {message} (it was {topic} {partition}/{offset})")
+            (false, format!("{reason}: {message} (it was {topic} {partition}/{offset})"))
         }
-        Role::Told => format!("{} ({})", header("ce_type"), header("ce_id")),
-        Role::Asked => match record.decode(false, options, SystemClock.now()) {
-            Ok(Decoded::Request(request)) => format!("asks for {}", request.order.total_amount()),
-            Ok(Decoded::OtherType(_)) => "is of another type: not for this service".to_owned(),
-            Err(rejection) => format!("cannot be paid: {rejection}"),
-        },
+        Role::Told => {
+            let mut ends =
+                [OutcomeKind::Paid, OutcomeKind::Failed].map(|kind| EventId::of(wanted.order_id, kind)).into_iter();
+            (ends.any(|event| is_event(record, event)), format!("{} ({})", header("ce_type"), header("ce_id")))
+        }
+        Role::Asked => asked(record, wanted),
     }
+}
+
+fn asked(record: &ScannedRecord, wanted: &Wanted<'_>) -> (bool, String) {
+    let now = SystemClock.now();
+    match record.decode(false, &wanted.decode, now) {
+        Ok(Decoded::Request(request)) => {
+            let amount = request.order.total_amount();
+            if wanted.order.is_some_and(|stored| contradicts(stored, &request, now)) {
+                (false, format!("asks for {amount}, with other terms than the order has"))
+            } else {
+                (true, format!("asks for {amount}"))
+            }
+        }
+        Ok(Decoded::OtherType(_)) => (false, "is of another type: not for this service".to_owned()),
+        Err(rejection) => (false, format!("cannot be paid: {rejection}")),
+    }
+}
+
+fn contradicts(stored: &StoredOrder, request: &PaymentRequest, now: Timestamp) -> bool {
+    matches!(stored.met_by(request, now), Some(Begun::Contradicts(_)))
 }

@@ -89,6 +89,11 @@ impl Report {
         self.events.iter().any(|(_, verdict)| matches!(verdict, Verdict::Refused(_)))
     }
 
+    /// Whether each of them would be passed over: hardly what they were sent for.
+    pub(super) fn has_none_for_us(&self) -> bool {
+        self.events.iter().all(|(_, verdict)| *verdict == Verdict::OtherType)
+    }
+
     fn count(&self, is_counted: impl Fn(&Verdict) -> bool) -> usize {
         self.events.iter().filter(|(_, verdict)| is_counted(verdict)).count()
     }

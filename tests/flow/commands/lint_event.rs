@@ -40,11 +40,14 @@ fn text(bytes: &[u8]) -> String {
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let structured = format!(r#"{{"specversion":"1.0","type":"payment-requested","id":"e","data":{BAD}}}"#);
+    let whole = format!(r#"{{"specversion":"1.0","type":"payment-requested","id":"e","data":{GOOD}}}"#);
     let other = r#"{"specversion":"1.0","type":"order-shipped","id":"e","data":5}"#;
     for (name, content) in [
         ("good.json", GOOD),
         ("bad.json", BAD),
         ("structured.json", &structured),
+        ("whole.json", &whole),
+        ("other.json", other),
         ("lines.jsonl", &format!("{GOOD}\n\n{BAD}\r\n{other}\nno json\n")),
         ("empty.jsonl", "\n\n"),
     ] {
@@ -62,7 +65,12 @@ async fn an_event_is_linted_without_any_server() {
         ("bad.json good.json", "", 1),
         ("good.json --key o-9", "", 1),
         ("good.json --header ce_specversion=0.3", "", 1),
-        ("bad.json --header ce_type=order-shipped", "", 0),
+        ("bad.json --header ce_type=order-shipped", "", 1),
+        ("good.json other.json", "", 0),
+        ("good.json --header ce_type=payment-requsted", "", 1),
+        ("whole.json", "", 0),
+        ("whole.json --header ce_type=payment-requested --header ce_id=e-1", "", 1),
+        ("whole.json --header content-type=application/cloudevents+json", "", 0),
         ("--lines lines.jsonl", "", 1),
         ("missing.json", "", 2),
         ("--lines empty.jsonl", "", 2),
@@ -95,4 +103,17 @@ async fn every_problem_of_every_event_is_told_with_its_place_and_its_remedy() {
     assert_eq!((&said["refused"], &said["events"][0]["verdict"]), (&json!(1), &json!("refused")));
     let hints: Vec<&Value> = said["hints"].as_array().expect("hints").iter().map(|hint| &hint["hint"]).collect();
     assert_eq!(hints, [&json!("no-key"), &json!("no-time"), &json!("unmarked-event")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_event_is_no_data_where_headers_tell_of_the_record() {
+    let folder = folder();
+    let line = "whole.json --json --header ce_type=payment-requested --header ce_id=e-1";
+    let said: Value = serde_json::from_slice(&lint(&folder, line, "").await.stdout).expect("JSON");
+    assert_eq!((&said["taken"], &said["refused"]), (&json!(0), &json!(1)), "{said:#}");
+    let hints = said["hints"].as_array().expect("hints");
+    assert!(hints.iter().any(|hint| hint["hint"] == "unmarked-event"), "{said:#}");
+
+    let misspelt = text(&lint(&folder, "good.json --header ce_type=payment-requsted", "").await.stdout);
+    assert!(misspelt.contains("1 skipped") && misspelt.contains("letter by letter"), "{misspelt}");
 }

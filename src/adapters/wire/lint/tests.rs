@@ -145,6 +145,20 @@ fn another_type_is_passed_over_without_a_word_about_it() {
 }
 
 #[test]
+fn a_type_that_is_like_ours_is_hinted_at_and_no_other_is() {
+    let alike = ["payment-requsted", "PaymentRequested", "payment_request", "com.example.payment.requested"];
+    let others = ["order-shipped", "payment-refunded", "payment-paid", "payment-failed", ""];
+    for (name, is_hinted) in alike.map(|name| (name, true)).into_iter().chain(others.map(|name| (name, false))) {
+        let headers = EventHeaders::gather([("ce_type", Some(name.as_bytes()))]);
+        let linted = told_of(b"{}", &headers);
+        assert_eq!(linted.verdict, Verdict::OtherType, "{name}");
+        assert_eq!(hints_of(&linted), if is_hinted { vec![("misspelt-type", None)] } else { Vec::new() }, "{name}");
+    }
+    let whole = told_of(br#"{"specversion":"1.0","type":"payment-requestd","data":{}}"#, &structured());
+    assert_eq!(hints_of(&whole), [("misspelt-type", Some("/type"))]);
+}
+
+#[test]
 fn what_is_better_done_otherwise_is_hinted_at() {
     let bare = lint(None, Some(good().to_string().as_bytes()), &EventHeaders::default(), &DecodeOptions::default());
     assert_eq!(bare.verdict, Verdict::Good);
