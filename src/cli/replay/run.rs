@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// Records that are handled in a second, at the most; 0 for no limit.
     #[arg(long, default_value_t = 0)]
     rate: u32,
-    /// The report; without it replay-UUID.ndjson. One that is there is gone on with, where it is of the same replay.
+    /// The report, a new file; without it replay-UUID.ndjson.
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Go on with the replay of this report: what it selects and does is said there.

@@ -47,9 +47,10 @@ async fn bad_input_is_told_in_one_message_and_nothing_is_done() {
             "do not belong",
         ),
         ("run --all --policy republish-outcomes --yes --to-topic no.such.topic".to_owned(), 1, "no.such.topic"),
-        (format!("run --all --policy observe --report {bad}"), 1, "no report"),
+        (format!("run --all --policy observe --report {bad}"), 1, "--resume"),
         (format!("run --resume {bad}"), 1, "no report"),
         (format!("run --all --resume {bad}"), 1, "leave the selection out"),
+        (format!("run --topic t --resume {bad}"), 1, "leave the selection out"),
     ] {
         let with_report = if line.contains("--re") && !line.contains("republish") {
             line
