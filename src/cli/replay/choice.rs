@@ -191,6 +191,11 @@ impl Selection {
         self.stretches.iter().map(stretch).collect()
     }
 
+    /// Whether it is of the log that the service itself reads.
+    pub(super) fn is_own(&self, settings: &Settings) -> bool {
+        self.topic == settings.kafka.request_topic && self.brokers == settings.kafka.brokers
+    }
+
     /// How many offsets it spans.
     pub(super) fn offsets(&self) -> u64 {
         self.stretches().iter().map(Stretch::offsets).sum()
@@ -203,8 +208,12 @@ impl Selection {
             (orders, events) => format!(", of them those of {orders} orders and {events} events"),
         };
         let partitions: BTreeSet<_> = self.stretches.iter().map(|(partition, ..)| partition).collect();
-        let offsets: Vec<_> =
-            self.stretches.iter().take(SHOWN).map(|(partition, from, to)| format!("{partition}:{from}..{to}")).collect();
+        let offsets: Vec<_> = self
+            .stretches
+            .iter()
+            .take(SHOWN)
+            .map(|(partition, from, to)| format!("{partition}:{from}..{to}"))
+            .collect();
         let more = if self.stretches.len() > SHOWN { ", …" } else { "" };
         let counts = format!("{} offsets of {} partitions of {:?}", self.offsets(), partitions.len(), self.topic);
         format!("{counts} ({}{more}){ids}", offsets.join(", "))

@@ -85,7 +85,8 @@ pub(super) async fn foresee(
     told_already: HashSet<Place>,
     tell: &mut (dyn FnMut(&Told) + Send),
 ) -> anyhow::Result<Tally> {
-    let mut reading = Reading::new(log, selection, decode_options(settings), told_already);
+    let is_own = selection.is_own(settings);
+    let mut reading = Reading::new(log, selection, decode_options(settings), is_own, told_already)?;
     reading.bar.set_message("foreseeing");
     let mut replay = Replay::new(store, Arc::new(SystemClock), Effect::Observe);
     let mut tally = Tally::default();

@@ -159,7 +159,8 @@ impl Run<'_> {
         told: HashSet<Place>,
     ) -> anyhow::Result<(Tally, bool)> {
         let mut stop = std::pin::pin!(stop_requested()?);
-        let mut reading = Reading::new(&self.log, &self.header.selection, decode_options(self.settings), told);
+        let (selection, options) = (&self.header.selection, decode_options(self.settings));
+        let mut reading = Reading::new(&self.log, selection, options, selection.is_own(self.settings), told)?;
         let mut tally = Tally::default();
         let started = Instant::now();
         let ended = loop {
