@@ -1,6 +1,5 @@
 //! Reads the selected records, batch after batch, and what they say. Changes nothing.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -14,6 +13,7 @@ use crate::application::replay::verdict::Verdict;
 use crate::application::replay::{Asked, Content};
 use crate::cli::progress;
 use crate::cli::replay::choice::Selection;
+use crate::cli::replay::report::ToldBefore;
 use crate::domain::order::OrderId;
 use crate::domain::request::{Past, PaymentRequest};
 use crate::domain::timestamp::Timestamp;
@@ -30,7 +30,7 @@ pub(super) struct Reading {
     /// Whether the records' own times can be believed: they can where they were written by whoever asked.
     is_own: bool,
     /// What an earlier run has told already.
-    told: HashSet<Place>,
+    told: ToldBefore,
     pub(super) bar: ProgressBar,
 }
 
@@ -45,7 +45,7 @@ impl Reading {
         selection: &Selection,
         options: DecodeOptions,
         is_own: bool,
-        told: HashSet<Place>,
+        told: ToldBefore,
     ) -> anyhow::Result<Self> {
         let stretches = still_there(log.topic(), &selection.stretches(), log.bounds())?;
         let mut rounds = rounds(&stretches);
@@ -72,8 +72,11 @@ impl Reading {
                 continue;
             }
             self.bar.inc(1);
-            if !self.told.contains(&place) {
-                batch.extend(self.asked(&record, place, now));
+            match self.told.get(&place) {
+                None => batch.extend(self.asked(&record, place, now)),
+                // Later records of its order are compared with it.
+                Some(true) => batch.extend(self.asked(&record, place, now).and_then(told_before)),
+                Some(false) => {}
             }
         }
         Ok(batch)
@@ -114,6 +117,15 @@ impl Reading {
             }
         };
         Some(Asked { place, content })
+    }
+}
+
+fn told_before(asked: Asked) -> Option<Asked> {
+    match asked.content {
+        Content::Request(request) | Content::ToldBefore(request) => {
+            Some(Asked { content: Content::ToldBefore(request), ..asked })
+        }
+        Content::Other(_) => None,
     }
 }
 

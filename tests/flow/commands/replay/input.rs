@@ -40,6 +40,7 @@ async fn bad_input_is_told_in_one_message_and_nothing_is_done() {
     for (line, code, told) in [
         ("run --all".to_owned(), 2, "--policy"),
         ("run --all --policy process".to_owned(), 1, "--yes"),
+        ("run --all --policy reconcile".to_owned(), 1, "--yes"),
         ("run --all --policy observe --to-topic t".to_owned(), 1, "republish-outcomes"),
         (
             format!("run --all --policy republish-outcomes --yes --to-topic {}", stage.setup.topics.requests),
