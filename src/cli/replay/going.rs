@@ -48,16 +48,16 @@ impl Run<'_> {
         tally: &mut Tally,
     ) -> anyhow::Result<bool> {
         let halt = replay.halt();
-        let stop = stop_requested()?;
-        let signal = halt.clone();
-        let listening = tokio::spawn(async move {
-            stop.await;
-            eprintln!("order-payments: stopping; what is under way ends first");
-            signal.stop();
-        });
-        let went = self.through(store, replay, report, told, tally, &halt).await;
-        listening.abort();
-        went
+        let mut stop = std::pin::pin!(stop_requested()?);
+        let mut going = std::pin::pin!(self.through(store, replay, report, told, tally, &halt));
+        tokio::select! {
+            biased;
+            () = &mut stop => {}
+            went = &mut going => return went,
+        }
+        eprintln!("order-payments: stopping; what is under way ends first");
+        halt.stop();
+        going.await
     }
 
     async fn through(
