@@ -8,6 +8,7 @@
 //! changed, so there is nothing to be stored.
 
 pub mod foresight;
+pub mod halt;
 pub mod looking_gateway;
 pub mod repair;
 mod resending;
@@ -18,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::sleep;
 
 use crate::application::process_payment::{ProcessError, ProcessPayment};
 use crate::application::replay::foresight::{Foreseen, Foresight, Place};
+use crate::application::replay::halt::Halt;
 use crate::application::replay::repair::{Done, Repair, done};
 use crate::application::replay::resending::Resending;
 use crate::application::replay::verdict::{Deed, Verdict};
@@ -31,6 +32,7 @@ use crate::domain::request::PaymentRequest;
 use crate::ports::clock::Clock;
 use crate::ports::event_publisher::EventResender;
 use crate::ports::order_repository::RepositoryError;
+use crate::ports::payment_gateway::GatewayError;
 use crate::ports::store::Store;
 
 /// Records that are foreseen together.
@@ -76,6 +78,9 @@ pub struct Asked {
 pub enum Content {
     /// It asks for a payment.
     Request(Arc<PaymentRequest>),
+    /// It asks for a payment, was told by an earlier run, and was foreseen as unknown then: later records of its
+    /// order are compared with it, and nothing else comes of it.
+    ToldBefore(Arc<PaymentRequest>),
     /// It asks for none: it is of another type, or cannot be paid as it is.
     Other(Foreseen),
 }
@@ -95,11 +100,19 @@ pub struct Told {
     pub why: String,
 }
 
+impl Told {
+    /// Whether something was done, or was to be done: what is as it was found tells nothing of the world.
+    pub fn is_acted(&self) -> bool {
+        self.deed != Deed::Found(self.foreseen.verdict)
+    }
+}
+
 /// Replays batch after batch of one selection.
 pub struct Replay {
     clock: Arc<dyn Clock>,
     foresight: Foresight,
     effect: Prepared,
+    halt: Halt,
 }
 
 enum Prepared {
@@ -123,29 +136,30 @@ impl Replay {
             Effect::Reconcile(repair) => Prepared::Reconcile(repair),
             Effect::Process(process_payment) => Prepared::Process(process_payment),
         };
-        Self { clock, foresight: Foresight::new(Arc::clone(&store.orders)), effect }
+        Self { clock, foresight: Foresight::new(Arc::clone(&store.orders)), effect, halt: Halt::default() }
     }
 
-    /// Takes note of what an earlier run of the same replay has told of a record.
-    pub fn remember(&mut self, place: Place, order_id: OrderId, foreseen: &str, deed: &str) {
-        if deed == Deed::Republished.as_str()
-            && let Prepared::Republish(resending) = &self.effect
-        {
-            resending.remember(order_id.clone(), place);
-        }
-        if foreseen == Verdict::Unknown.as_str() {
-            self.foresight.remember(order_id, place);
+    /// Takes note of an order whose outcomes were sent again by an earlier run of the same replay.
+    pub fn remember_sent(&mut self, place: Place, order_id: OrderId) {
+        if let Prepared::Republish(resending) = &self.effect {
+            resending.remember(order_id, place);
         }
     }
 
-    /// Foresees these records, handles them, and tells of each as soon as its end is known.
+    /// What stops the batch that is being handled, at once and for good.
+    pub fn halt(&self) -> Halt {
+        self.halt.clone()
+    }
+
+    /// Foresees these records, handles them, and tells of each as soon as its end is known. Once it is halted,
+    /// what was not begun is not told.
     ///
     /// # Errors
     /// [`RepositoryError`] where the orders could not be read; nothing was done about the batch.
     pub async fn run(&mut self, batch: Vec<Asked>, tell: &mut (dyn FnMut(Told) + Send)) -> Result<(), RepositoryError> {
         let known = self.foresee(batch).await?;
-        let effect = &self.effect;
-        let handling = stream::iter(by_order(known)).map(|records| handled(effect, records));
+        let (effect, halt) = (&self.effect, &self.halt);
+        let handling = stream::iter(by_order(known)).map(|records| handled(effect, halt, records));
         let mut handling = std::pin::pin!(handling.buffer_unordered(AT_ONCE));
         while let Some(all_told) = handling.next().await {
             all_told.into_iter().for_each(&mut *tell);
@@ -154,26 +168,37 @@ impl Replay {
     }
 
     async fn foresee(&mut self, batch: Vec<Asked>) -> Result<Vec<Known>, RepositoryError> {
-        let asks = |asked: &Asked| match &asked.content {
-            Content::Request(request) => Some((asked.place, Arc::clone(request))),
-            Content::Other(_) => None,
-        };
-        let requests: Vec<_> = batch.iter().filter_map(asks).collect();
+        let now = self.clock.now();
+        let (mut fresh, mut requests) = (Vec::with_capacity(batch.len()), Vec::new());
+        for asked in batch {
+            match &asked.content {
+                Content::ToldBefore(request) => {
+                    self.foresight.remember(asked.place, request, now);
+                    continue;
+                }
+                Content::Request(request) => requests.push((asked.place, Arc::clone(request))),
+                Content::Other(_) => {}
+            }
+            fresh.push(asked);
+        }
         let mut wait = FIRST_WAIT;
         let mut tries = 1;
         let foreseen = loop {
             match self.foresight.foresee(&requests, self.clock.now()).await {
-                Err(RepositoryError::Unavailable(_)) if tries < MAX_TRIES => {}
+                Err(away @ RepositoryError::Unavailable(_)) => {
+                    if tries >= MAX_TRIES || !self.halt.waited(wait).await {
+                        return Err(away);
+                    }
+                }
                 answered => break answered?,
             }
-            sleep(wait).await;
             (wait, tries) = (wait * 2, tries + 1);
         };
         let mut foreseen = foreseen.into_iter();
-        let known = batch.into_iter().map(|asked| {
+        let known = fresh.into_iter().map(|asked| {
             let foreseen = match &asked.content {
                 Content::Other(foreseen) => Some(foreseen.clone()),
-                Content::Request(_) => foreseen.next(),
+                Content::Request(_) | Content::ToldBefore(_) => foreseen.next(),
             };
             (asked, foreseen.expect("one for each request"))
         });
@@ -187,7 +212,9 @@ fn by_order(known: Vec<Known>) -> Vec<Vec<Known>> {
     let mut lane_of: HashMap<OrderId, usize> = HashMap::new();
     for record in known {
         let lane = match &record.0.content {
-            Content::Request(request) => *lane_of.entry(request.order.id().clone()).or_insert(lanes.len()),
+            Content::Request(request) | Content::ToldBefore(request) => {
+                *lane_of.entry(request.order.id().clone()).or_insert(lanes.len())
+            }
             Content::Other(_) => lanes.len(),
         };
         match lanes.get_mut(lane) {
@@ -198,13 +225,16 @@ fn by_order(known: Vec<Known>) -> Vec<Vec<Known>> {
     lanes
 }
 
-async fn handled(effect: &Prepared, records: Vec<Known>) -> Vec<Told> {
+async fn handled(effect: &Prepared, halt: &Halt, records: Vec<Known>) -> Vec<Told> {
     let mut all_told = Vec::with_capacity(records.len());
     for (Asked { place, content }, foreseen) in records {
+        if halt.is_stopped() {
+            break;
+        }
         let (order, (deed, why)) = match content {
-            Content::Request(request) => {
+            Content::Request(request) | Content::ToldBefore(request) => {
                 let order = (request.order.id().clone(), request.order.total_amount());
-                (Some(order), act(effect, place, &request, &foreseen).await)
+                (Some(order), act(effect, halt, place, &request, &foreseen).await)
             }
             Content::Other(_) => (None, as_foreseen(&foreseen)),
         };
@@ -218,33 +248,44 @@ fn as_foreseen(foreseen: &Foreseen) -> Done {
 }
 
 /// Does what was chosen about one request, again where the world is at fault, a few times.
-async fn act(effect: &Prepared, place: Place, request: &PaymentRequest, foreseen: &Foreseen) -> Done {
+async fn act(effect: &Prepared, halt: &Halt, place: Place, request: &PaymentRequest, foreseen: &Foreseen) -> Done {
     let mut wait = FIRST_WAIT;
     let mut tries = 1;
     loop {
         let trouble = match attempt(effect, place, request, foreseen).await {
             Ok(done) => return done,
-            Err(trouble) => trouble,
+            Err(Trouble::Passing(trouble)) => trouble,
+            Err(Trouble::GatewayClosed(trouble)) => {
+                halt.close();
+                return (Deed::NotNow, trouble);
+            }
         };
-        if tries >= MAX_TRIES {
+        if tries >= MAX_TRIES || !halt.waited(wait).await {
             return (Deed::NotNow, trouble);
         }
-        sleep(wait).await;
         (wait, tries) = (wait * 2, tries + 1);
     }
 }
 
-/// What has come of it, or what was in the way, in words.
+/// What was in the way, in words.
+enum Trouble {
+    /// It may pass.
+    Passing(String),
+    /// The gateway refuses this service: nothing can be done about any order.
+    GatewayClosed(String),
+}
+
+/// What has come of it, or what was in the way.
 async fn attempt(
     effect: &Prepared,
     place: Place,
     request: &PaymentRequest,
     foreseen: &Foreseen,
-) -> Result<Done, String> {
-    let is_open = matches!(foreseen.verdict, Verdict::Unknown | Verdict::Resumed | Verdict::Repeats | Verdict::Waits);
+) -> Result<Done, Trouble> {
+    let is_open = foreseen.verdict.is_open();
     let processed = match effect {
         Prepared::Republish(resending) if foreseen.verdict.is_settled() => {
-            return resending.send(request.order.id(), place).await;
+            return resending.send(request.order.id(), place).await.map_err(Trouble::Passing);
         }
         Prepared::Reconcile(repair) if is_open => repair.handle(request).await,
         // What waits is the service's: handling it anew would change nothing.
@@ -259,7 +300,13 @@ async fn attempt(
         Err(error @ ProcessError::Unstorable(_)) => {
             Ok((Deed::Found(Verdict::Rejected("unstorable")), error.to_string()))
         }
-        Err(error) => Err(with_causes(&error)),
+        Err(ProcessError::Repository { source: error @ RepositoryError::Corrupt { .. }, .. }) => {
+            Ok((Deed::Found(Verdict::Unreadable), error.to_string()))
+        }
+        Err(error @ ProcessError::Gateway { source: GatewayError::Closed { .. }, .. }) => {
+            Err(Trouble::GatewayClosed(with_causes(&error)))
+        }
+        Err(error) => Err(Trouble::Passing(with_causes(&error))),
     }
 }
 

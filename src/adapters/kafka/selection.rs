@@ -68,6 +68,12 @@ pub enum SelectionError {
         /// Its end.
         to: i64,
     },
+    /// The offsets and the partitions have nothing in common.
+    #[error("offsets {offsets} are in none of the partitions that are named: nothing is selected")]
+    NothingInCommon {
+        /// The first of the offsets.
+        offsets: Offsets,
+    },
     /// A line of a file says nothing that is understood.
     #[error("line {line}: {problem}")]
     BadLine {
@@ -207,6 +213,9 @@ impl Criteria {
             for offsets in &self.offsets {
                 let stretch = offsets.within(topic, bounds_of(offsets.partition)?)?;
                 wanted.extend(within(offsets.partition).then_some(stretch));
+            }
+            if wanted.is_empty() {
+                return Err(SelectionError::NothingInCommon { offsets: self.offsets[0] });
             }
         } else if self.partitions.is_empty() {
             wanted = bounds.to_vec();

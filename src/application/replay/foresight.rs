@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use crate::application::replay::verdict::Verdict;
 use crate::domain::order::{OrderId, OrderStatus};
 use crate::domain::payment::{ChargeFlow, Payment, PaymentState};
@@ -55,8 +57,8 @@ pub struct Foresight {
 /// The first record of an order that is unknown here.
 struct First {
     place: Place,
-    /// What would be stored for it; `None` where that was done by an earlier run of the same replay.
-    order: Option<StoredOrder>,
+    /// What would be stored for it.
+    order: StoredOrder,
 }
 
 impl Foresight {
@@ -65,40 +67,42 @@ impl Foresight {
         Self { orders, unknown: HashMap::new() }
     }
 
-    /// Takes note of a record that an earlier run of the same replay found unknown here.
-    pub fn remember(&mut self, order_id: OrderId, place: Place) {
-        let first = First { place, order: None };
-        self.unknown.entry(order_id).or_insert(first);
+    /// Takes note of a record that an earlier run of the same replay foresaw as unknown here.
+    pub fn remember(&mut self, place: Place, request: &PaymentRequest, now: Timestamp) {
+        let first = || First { place, order: as_begun(request, now) };
+        self.unknown.entry(request.order.id().clone()).or_insert_with(first);
     }
 
     /// How far the order of each of these requests is stored, all asked for at once.
-    ///
-    /// # Errors
-    /// [`RepositoryError`]; nothing was changed.
-    pub async fn stored(
+    async fn stored(
         orders: &Arc<dyn OrderRepository>,
-        requests: &[Arc<PaymentRequest>],
-    ) -> Result<Vec<Option<StoredOrder>>, RepositoryError> {
-        let finding = requests.iter().map(|request| orders.find(request.order.id()));
-        futures_util::future::try_join_all(finding).await
+        asked: &[(Place, Arc<PaymentRequest>)],
+    ) -> Vec<Result<Option<StoredOrder>, RepositoryError>> {
+        join_all(asked.iter().map(|(_, request)| orders.find(request.order.id()))).await
     }
 
-    /// What would become of these records, in their order.
+    /// What would become of these records, in their order. An order that cannot be read is told as such.
     ///
     /// # Errors
-    /// [`RepositoryError`]; nothing was changed.
+    /// [`RepositoryError::Unavailable`]; nothing was changed.
     pub async fn foresee(
         &mut self,
         asked: &[(Place, Arc<PaymentRequest>)],
         now: Timestamp,
     ) -> Result<Vec<Foreseen>, RepositoryError> {
-        let requests: Vec<_> = asked.iter().map(|(_, request)| Arc::clone(request)).collect();
-        let stored = Self::stored(&self.orders, &requests).await?;
-        Ok(asked
-            .iter()
-            .zip(stored)
-            .map(|((place, request), stored)| self.judge(*place, request, stored.as_ref(), now))
-            .collect())
+        let stored = Self::stored(&self.orders, asked).await;
+        // All of them first: what is judged is remembered.
+        let readable = stored.into_iter().map(|stored| match stored {
+            Ok(stored) => Ok(Ok(stored)),
+            Err(away @ RepositoryError::Unavailable(_)) => Err(away),
+            Err(error) => Ok(Err(Foreseen::new(Verdict::Unreadable, error.to_string()))),
+        });
+        let readable = readable.collect::<Result<Vec<_>, RepositoryError>>()?;
+        let judged = asked.iter().zip(readable).map(|((place, request), stored)| match stored {
+            Ok(stored) => self.judge(*place, request, stored.as_ref(), now),
+            Err(unreadable) => unreadable,
+        });
+        Ok(judged.collect())
     }
 
     fn judge(
@@ -109,8 +113,7 @@ impl Foresight {
         now: Timestamp,
     ) -> Foreseen {
         if let Some(first) = self.unknown.get(request.order.id()) {
-            let met = first.order.as_ref().or(stored);
-            return match met.and_then(|met| met.met_by(request, now)) {
+            return match first.order.met_by(request, now) {
                 Some(Begun::Contradicts(_)) => contradicts(&format!("the record at {}", first.place)),
                 _ => Foreseen::new(Verdict::Repeats, format!("same order as {} before it", first.place)),
             };
@@ -119,7 +122,7 @@ impl Foresight {
             Some(Some(begun)) => of_begun(&begun),
             unpaid => {
                 let why = if unpaid.is_some() { "stored, and never asked to be paid" } else { "" };
-                self.unknown.insert(request.order.id().clone(), First { place, order: Some(as_begun(request, now)) });
+                self.unknown.insert(request.order.id().clone(), First { place, order: as_begun(request, now) });
                 Foreseen::new(Verdict::Unknown, why)
             }
         }

@@ -40,7 +40,9 @@ impl Resending {
             return Ok((Deed::Republished, format!("once, for the record at {before}")));
         }
         let kept = self.outbox.events_of(order_id).await.map_err(|error| error.to_string())?;
-        let kept: Vec<_> = kept.into_iter().filter(|kept| self.with_refunds || is_of_payment(kept)).collect();
+        let mut kept: Vec<_> = kept.into_iter().filter(|kept| self.with_refunds || is_of_payment(kept)).collect();
+        // Events of the same moment come in no order, and nobody refunds what was not paid.
+        kept.sort_by_key(|kept| !is_of_payment(kept));
         if kept.is_empty() {
             return Ok((Deed::Pruned, "its outcome was removed with its history".to_owned()));
         }

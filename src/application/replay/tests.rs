@@ -157,6 +157,41 @@ async fn processing_anew_charges_each_unknown_order_once_and_looks_it_up_first()
     assert_eq!((intents(&stage), stage.provider.ledger().totals.charges), (1, 1));
 }
 
+#[tokio::test]
+async fn what_an_earlier_run_found_unknown_is_compared_with_what_comes_after_it() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    stage.charged_elsewhere(Attempt::FIRST);
+    let mut replay = Replay::new(&stage.store, stage.clock.clone(), repair(&stage));
+    let other = PaymentRequest { payment_method: "pm_other".parse().expect("a token"), ..replayed() };
+    let asked = |offset, content| Asked { place: Place { partition: 0, offset }, content };
+    let batch = vec![
+        asked(0, Content::ToldBefore(Arc::new(replayed()))),
+        asked(1, Content::Request(Arc::new(other))),
+        asked(2, Content::Request(Arc::new(replayed()))),
+    ];
+    let mut ends = Vec::new();
+    replay
+        .run(batch, &mut |told| ends.push((told.place.offset, told.foreseen.verdict, told.deed)))
+        .await
+        .expect("memory answers");
+    let expected = [(1, Verdict::Contradicts, Deed::Found(Verdict::Contradicts)), (2, Verdict::Repeats, Deed::Paid)];
+    assert_eq!(ends, expected, "an order was adopted on other terms");
+}
+
+#[tokio::test]
+async fn what_was_not_begun_when_it_was_stopped_is_not_told() {
+    let stage = Stage::new(ChargeFlow::TwoStep);
+    let mut replay = Replay::new(&stage.store, stage.clock.clone(), Effect::Process(Arc::clone(&stage.service)));
+    let halt = replay.halt();
+    let asked =
+        |offset| Asked { place: Place { partition: 0, offset }, content: Content::Request(Arc::new(replayed())) };
+    halt.stop();
+    let mut all_told = Vec::new();
+    replay.run(vec![asked(0), asked(1)], &mut |told| all_told.push(told)).await.expect("memory answers");
+    assert_eq!(all_told, []);
+    assert_eq!((stored(&stage).await, intents(&stage)), (None, 0));
+}
+
 /// A topic that takes everything.
 #[derive(Default)]
 struct Sent(Mutex<Vec<OutcomeEvent>>);

@@ -23,6 +23,8 @@ pub enum Verdict {
     Contradicts,
     /// An event of another type: it is skipped.
     Skipped,
+    /// Its order's row cannot be read, perhaps because a newer version has written it: nothing is done about it.
+    Unreadable,
     /// It can never be paid as it is, for the reason of this name.
     Rejected(&'static str),
 }
@@ -40,6 +42,7 @@ impl Verdict {
             Self::Repeats => "repeats",
             Self::Contradicts => "contradicts",
             Self::Skipped => "skipped",
+            Self::Unreadable => "unreadable",
             Self::Rejected(reason) => reason,
         }
     }
@@ -49,7 +52,7 @@ impl Verdict {
         match self {
             Self::AlreadyPaid | Self::AlreadyFailed | Self::Skipped => "nothing",
             Self::Waits => "left to the service",
-            Self::UnderReview => "left to a person",
+            Self::UnderReview | Self::Unreadable => "left to a person",
             Self::Resumed => "carried on, and perhaps charged",
             Self::Unknown => "looked up, then charged",
             Self::Repeats => "as the record before it",
@@ -62,9 +65,35 @@ impl Verdict {
         matches!(self, Self::Unknown | Self::Resumed)
     }
 
+    /// Whether its order may still get an outcome.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::Resumed | Self::Repeats | Self::Waits)
+    }
+
     /// Whether its order has an outcome.
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::AlreadyPaid | Self::AlreadyFailed)
+    }
+}
+
+impl Verdict {
+    const ALL: [Self; 10] = [
+        Self::AlreadyPaid,
+        Self::AlreadyFailed,
+        Self::Waits,
+        Self::UnderReview,
+        Self::Resumed,
+        Self::Unknown,
+        Self::Repeats,
+        Self::Contradicts,
+        Self::Skipped,
+        Self::Unreadable,
+    ];
+
+    /// The verdict of that name in a report; the reasons of rejections are `reasons`.
+    pub fn of(name: &str, reasons: &[&'static str]) -> Option<Self> {
+        let rejected = || reasons.iter().find(|reason| **reason == name).map(|reason| Self::Rejected(reason));
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == name).or_else(rejected)
     }
 }
 
@@ -113,6 +142,27 @@ impl Deed {
         }
     }
 
+    /// The deed of that name in a report; the reasons of rejections are `reasons`.
+    pub fn of(name: &str, reasons: &[&'static str]) -> Option<Self> {
+        let own = [
+            Self::Paid,
+            Self::Failed,
+            Self::Republished,
+            Self::Pruned,
+            Self::LeftToRelay,
+            Self::NotAtGateway,
+            Self::AtGateway,
+            Self::NotNow,
+        ];
+        let found = || Verdict::of(name, reasons).map(Self::Found);
+        own.into_iter().find(|deed| deed.as_str() == name).or_else(found)
+    }
+
+    /// Whether a person should look, though it is as foreseen.
+    pub const fn needs_a_look(self) -> bool {
+        matches!(self, Self::Pruned | Self::Found(Verdict::Unreadable))
+    }
+
     /// Whether this is what was foreseen. The gateway decides whether what is charged is paid, and whoever
     /// else handles an order meanwhile may be faster: that much is open.
     pub fn is_as(self, foreseen: Verdict) -> bool {
@@ -150,6 +200,18 @@ mod tests {
         assert!(!Deed::Found(Verdict::AlreadyFailed).is_as(Verdict::AlreadyPaid));
         assert!(!Deed::Found(Verdict::Contradicts).is_as(Verdict::Unknown));
         assert!(!Deed::NotNow.is_as(Verdict::Unknown));
+    }
+
+    #[test]
+    fn every_name_of_a_report_is_read_back_as_what_was_written() {
+        for verdict in Verdict::ALL.into_iter().chain([Verdict::Rejected("contract")]) {
+            assert_eq!(Verdict::of(verdict.as_str(), &["contract"]), Some(verdict));
+            assert_eq!(Deed::of(verdict.as_str(), &["contract"]), Some(Deed::Found(verdict)));
+        }
+        for deed in [Deed::Paid, Deed::Failed, Deed::Republished, Deed::Pruned, Deed::NotAtGateway, Deed::NotNow] {
+            assert_eq!(Deed::of(deed.as_str(), &[]), Some(deed));
+        }
+        assert_eq!((Verdict::of("contract", &[]), Deed::of("lost", &[])), (None, None));
     }
 
     #[test]

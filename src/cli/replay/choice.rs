@@ -17,6 +17,9 @@ use crate::config::Settings;
 use crate::domain::order::OrderId;
 use crate::domain::timestamp::Timestamp;
 
+/// How many stretches a person is shown.
+const SHOWN: usize = 20;
+
 /// Which records. Of one kind any may hold, of different kinds all must.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Choice {
@@ -86,6 +89,11 @@ impl Choice {
         let by_place = !self.partition.is_empty() || !self.offsets.is_empty();
         let by_time = self.from.is_some() || self.to.is_some();
         self.all || by_id || by_place || by_time || self.file.is_some()
+    }
+
+    /// Whether a topic is named on the command line.
+    pub(super) fn names_topic(&self) -> bool {
+        !self.source.topic("").is_empty()
     }
 
     /// The cluster and the log that are read.
@@ -183,6 +191,11 @@ impl Selection {
         self.stretches.iter().map(stretch).collect()
     }
 
+    /// Whether it is of the log that the service itself reads.
+    pub(super) fn is_own(&self, settings: &Settings) -> bool {
+        self.topic == settings.kafka.request_topic && self.brokers == settings.kafka.brokers
+    }
+
     /// How many offsets it spans.
     pub(super) fn offsets(&self) -> u64 {
         self.stretches().iter().map(Stretch::offsets).sum()
@@ -195,6 +208,14 @@ impl Selection {
             (orders, events) => format!(", of them those of {orders} orders and {events} events"),
         };
         let partitions: BTreeSet<_> = self.stretches.iter().map(|(partition, ..)| partition).collect();
-        format!("{} offsets of {} partitions of {:?}{ids}", self.offsets(), partitions.len(), self.topic)
+        let offsets: Vec<_> = self
+            .stretches
+            .iter()
+            .take(SHOWN)
+            .map(|(partition, from, to)| format!("{partition}:{from}..{to}"))
+            .collect();
+        let more = if self.stretches.len() > SHOWN { ", …" } else { "" };
+        let counts = format!("{} offsets of {} partitions of {:?}", self.offsets(), partitions.len(), self.topic);
+        format!("{counts} ({}{more}){ids}", offsets.join(", "))
     }
 }

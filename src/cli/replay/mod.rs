@@ -1,6 +1,7 @@
 //! `order-payments replay`: goes back over records that were read before, and tells first what that would do.
 
 mod choice;
+mod going;
 mod plan;
 mod policy;
 mod reading;

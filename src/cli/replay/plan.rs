@@ -1,6 +1,5 @@
 //! `order-payments replay plan`: what the records would do. Writes nothing anywhere.
 
-use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,10 +8,10 @@ use serde::Serialize;
 use crate::adapters::kafka::scan::Log;
 use crate::adapters::system::SystemClock;
 use crate::app::decode_options;
-use crate::application::replay::foresight::Place;
 use crate::application::replay::{BATCH_RECORDS, Effect, Replay, Told};
 use crate::cli::replay::choice::{Choice, Selection};
 use crate::cli::replay::reading::Reading;
+use crate::cli::replay::report::ToldBefore;
 use crate::cli::replay::tally::{Tally, TallyView};
 use crate::cli::{deployment, print};
 use crate::config::Settings;
@@ -62,7 +61,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
             unprinted = line(&selection.topic, told).and_then(|line| print::text(&line)).err();
         }
     };
-    let tally = foresee(&store, settings, &log, &selection, HashSet::new(), &mut tell).await?;
+    let tally = foresee(&store, settings, &log, &selection, ToldBefore::new(), &mut tell).await?;
     if let Some(error) = unprinted {
         return Err(error);
     }
@@ -82,10 +81,11 @@ pub(super) async fn foresee(
     settings: &Settings,
     log: &Log,
     selection: &Selection,
-    told_already: HashSet<Place>,
+    told_already: ToldBefore,
     tell: &mut (dyn FnMut(&Told) + Send),
 ) -> anyhow::Result<Tally> {
-    let mut reading = Reading::new(log, selection, decode_options(settings), told_already);
+    let is_own = selection.is_own(settings);
+    let mut reading = Reading::new(log, selection, decode_options(settings), is_own, told_already)?;
     reading.bar.set_message("foreseeing");
     let mut replay = Replay::new(store, Arc::new(SystemClock), Effect::Observe);
     let mut tally = Tally::default();

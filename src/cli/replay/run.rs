@@ -1,40 +1,36 @@
 //! `order-payments replay run`: does what was chosen about the records, and reports on each.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::kafka::resender::KafkaEventResender;
 use crate::adapters::kafka::scan::Log;
 use crate::adapters::system::SystemClock;
-use crate::app::{Adapters, UseCases, decode_options, stop_requested};
+use crate::app::{Adapters, UseCases};
 use crate::application::replay::foresight::Place;
-use crate::application::replay::{BATCH_RECORDS, Effect, Replay};
+use crate::application::replay::verdict::Deed;
+use crate::application::replay::{Effect, Replay};
 use crate::cli::person::{Consent, Person};
 use crate::cli::replay::choice::Choice;
 use crate::cli::replay::plan::foresee;
 use crate::cli::replay::policy::Policy;
-use crate::cli::replay::reading::Reading;
-use crate::cli::replay::report::{Line, Report};
+use crate::cli::replay::report::{Report, ToldBefore};
 use crate::cli::replay::start::Run;
 use crate::cli::replay::tally::{Tally, TallyView};
 use crate::cli::{deployment, exit, print};
 use crate::config::{Needs, Settings};
 use crate::ports::audit_trail::Act;
-use crate::ports::clock::Clock;
 use crate::ports::order_repository::JournalEntry;
 use crate::ports::store::Store;
 
 /// Do something about records that were read before, and report on each of them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Policies:\n  observe             nothing: as plan, with a report\n  republish-outcomes  send the stored outcomes of settled orders again: same bytes, headers, key and id\n  reconcile           look orders up at the gateway and settle what it has ended; never a new charge\n  process             as if the records came anew; what is unknown here is looked up at the gateway, then charged\n\nExamples:\n  order-payments replay run --policy process --from 2h --actor ada --reason \"lost by a bad release\"\n  order-payments replay run --policy republish-outcomes --order-id o-1 --to-topic payments.outcomes.again --actor ada --reason \"the shop lost its table\" --yes\n  order-payments replay run --resume replay-UUID.ndjson --actor ada --reason \"goes on\" --yes\n\nThe service may run beside it: its group is not joined. A run that was stopped or killed goes on with --resume.\n\nExit codes: 0 done, 1 could not, 2 bad command line, 4 something came otherwise than foreseen or is to be tried again."
+    after_help = "Policies:\n  observe             nothing: as plan, with a report\n  republish-outcomes  send the stored outcomes of settled orders again: same bytes, headers, key and id\n  reconcile           look orders up at the gateway and settle what it has ended; never a new charge\n  process             as if the records came anew; what is unknown here is looked up at the gateway, then charged\n\nExamples:\n  order-payments replay run --policy process --from 2h --actor ada --reason \"lost by a bad release\"\n  order-payments replay run --policy republish-outcomes --order-id o-1 --to-topic payments.outcomes.again --actor ada --reason \"the shop lost its table\" --yes\n  order-payments replay run --resume replay-UUID.ndjson --actor ada --reason \"goes on\" --yes\n\nThe service may run beside it: its group is not joined. A run that was stopped or killed goes on with --resume.\n\nExit codes: 0 done, 1 could not, 2 bad command line, 4 something came otherwise than foreseen, is to be looked at or to be tried again."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -50,8 +46,8 @@ pub(super) struct Args {
     pub(super) with_refunds: bool,
     /// Records that are handled in a second, at the most; 0 for no limit.
     #[arg(long, default_value_t = 0)]
-    rate: u32,
-    /// The report; without it replay-UUID.ndjson. One that is there is gone on with, where it is of the same replay.
+    pub(super) rate: u32,
+    /// The report, a new file; without it replay-UUID.ndjson.
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Go on with the replay of this report: what it selects and does is said there.
@@ -126,76 +122,63 @@ impl Run<'_> {
 
     async fn go(&self, store: &Store, effect: Effect) -> anyhow::Result<ExitCode> {
         let mut replay = Replay::new(store, Arc::new(SystemClock), effect);
-        if self.is_new && !self.is_agreed(store, HashSet::new()).await? {
+        let mut tally = Tally::default();
+        if self.is_new && !self.is_agreed(store, ToldBefore::new()).await? {
             return Ok(ExitCode::FAILURE);
         }
-        let (mut report, told) = if self.is_new {
-            (Report::begin(&self.path, &self.header)?, HashSet::new())
-        } else {
-            let remember = |line: &Line| {
-                let place = Place { partition: line.partition, offset: line.offset };
-                if let Some(order_id) = line.order_id.as_ref().and_then(|id| id.parse().ok()) {
-                    replay.remember(place, order_id, &line.foreseen, &line.result);
-                }
-            };
-            Report::resume(&self.path, remember)?
-        };
+        let (mut report, told) = self.open(&mut replay, &mut tally)?;
         if !self.is_new && !self.is_agreed(store, told.clone()).await? {
             return Ok(ExitCode::FAILURE);
         }
-        let note =
-            format!("{}; {}: {}", self.policy.as_str(), self.header.selection.described(), self.args.person.reason);
-        self.enter(store, if self.is_new { "STARTED" } else { "RESUMED" }, note).await?;
-        let (tally, ended) = self.all(&mut replay, &mut report, told).await?;
-        self.enter(store, if ended { "ENDED" } else { "STOPPED" }, tally.noted()).await?;
+        let report_path = self.path.display();
+        eprintln!("order-payments: the report is {report_path}");
+        let went = self.went(store, &mut replay, &mut report, told, &mut tally).await;
+        let ended = went.with_context(|| format!("not at its end: go on with --resume {report_path}"))?;
         self.tell(&tally, ended)
     }
 
-    /// Handles batch after batch, until the end, a signal, or a world that takes nothing.
-    async fn all(
+    /// Goes through the records between two entries in the journal, whatever ends it.
+    async fn went(
         &self,
+        store: &Store,
         replay: &mut Replay,
         report: &mut Report,
-        told: HashSet<Place>,
-    ) -> anyhow::Result<(Tally, bool)> {
-        let mut stop = std::pin::pin!(stop_requested()?);
-        let mut reading = Reading::new(&self.log, &self.header.selection, decode_options(self.settings), told);
-        let mut tally = Tally::default();
-        let started = Instant::now();
-        let ended = loop {
-            let batch = tokio::select! {
-                biased;
-                () = &mut stop => break false,
-                batch = reading.batch(batch_size(self.args.rate), SystemClock.now()) => batch?,
-            };
-            if batch.is_empty() {
-                break true;
-            }
-            let (records, not_now) = (batch.len() as u64, tally.not_now);
-            let mut tell = |told| {
-                report.tell(&told);
-                tally.add(&told);
-            };
-            let ran = replay.run(batch, &mut tell).await;
-            ran.context("the orders could not be read; go on later with --resume")?;
-            report.keep()?;
-            if tally.not_now - not_now == records {
-                eprintln!("order-payments: nothing can be done now; go on later with --resume {}", self.path.display());
-                break false;
-            }
-            let pace = sleep_until(started + pace(tally.records, self.args.rate));
-            tokio::select! {
-                () = &mut stop => break false,
-                () = pace => {}
-            }
+        told: ToldBefore,
+        tally: &mut Tally,
+    ) -> anyhow::Result<bool> {
+        let described = self.header.selection.described();
+        let note = format!("{}; {described}: {}", self.policy.as_str(), self.args.person.reason);
+        self.enter(store, if self.is_new { "STARTED" } else { "RESUMED" }, note).await?;
+        let went = self.all(store, replay, report, told, tally).await;
+        let (state, note) = match &went {
+            Ok(true) => ("ENDED", tally.noted()),
+            Ok(false) => ("STOPPED", tally.noted()),
+            Err(error) => ("STOPPED", format!("{}; {error:#}", tally.noted())),
         };
-        reading.bar.finish_and_clear();
-        Ok((tally, ended))
+        let entered = self.enter(store, state, note).await;
+        // What ended the replay says more than that it could not be noted down.
+        went.and_then(|ended| entered.map(|()| ended))
     }
 
-    /// Whether the person agrees, where money can move or others are told: after the plan was shown.
-    async fn is_agreed(&self, store: &Store, told: HashSet<Place>) -> anyhow::Result<bool> {
-        if self.args.consent.is_given() || !matches!(self.policy, Policy::Process | Policy::RepublishOutcomes) {
+    /// The report, begun or gone on with, and what it tells already.
+    fn open(&self, replay: &mut Replay, tally: &mut Tally) -> anyhow::Result<(Report, ToldBefore)> {
+        if self.is_new {
+            return Ok((Report::begin(&self.path, &self.header)?, ToldBefore::new()));
+        }
+        Report::resume(&self.path, |line| {
+            let place = Place { partition: line.partition, offset: line.offset };
+            if line.result == Deed::Republished.as_str()
+                && let Some(order_id) = line.order_id.as_ref().and_then(|id| id.parse().ok())
+            {
+                replay.remember_sent(place, order_id);
+            }
+            tally.add_line(line)
+        })
+    }
+
+    /// Whether the person agrees, where money can move, orders end or others are told: after the plan was shown.
+    async fn is_agreed(&self, store: &Store, told: ToldBefore) -> anyhow::Result<bool> {
+        if self.args.consent.is_given() || self.policy == Policy::Observe {
             return Ok(true);
         }
         let selection = &self.header.selection;
@@ -204,6 +187,9 @@ impl Run<'_> {
         let question = match self.policy {
             Policy::Process => {
                 format!("handle them anew, and charge up to {} orders ({})?", plan.may_charge(), plan.at_stake())
+            }
+            Policy::Reconcile => {
+                format!("look up the orders of {} records, and end those that the gateway has ended?", plan.open())
             }
             _ => format!("send the outcomes of the orders of {} records again?", plan.settled()),
         };
@@ -233,39 +219,9 @@ impl Run<'_> {
                 sums: tally.view(true),
             })?;
         } else {
-            let end = if ended { "" } else { "\nnot at its end: go on with --resume" };
+            let end = if ended { String::new() } else { format!("\nnot at its end: go on with --resume {report}") };
             print::text(&format_args!("{}\nreport: {report}{end}", tally.results()))?;
         }
-        let is_well = ended && tally.not_now == 0 && tally.otherwise == 0;
-        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(exit::ATTENTION) })
-    }
-}
-
-/// So few that a slow pace is even.
-fn batch_size(rate: u32) -> usize {
-    match rate {
-        0 => BATCH_RECORDS,
-        rate => usize::try_from(rate / 4).unwrap_or(BATCH_RECORDS).clamp(1, BATCH_RECORDS),
-    }
-}
-
-/// How long that many records take at this rate.
-fn pace(records: u64, rate: u32) -> Duration {
-    match u64::from(rate) {
-        0 => Duration::ZERO,
-        rate => Duration::from_micros(records.saturating_mul(1_000_000) / rate),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pace_is_kept_in_small_steps() {
-        assert_eq!((batch_size(0), pace(500, 0)), (BATCH_RECORDS, Duration::ZERO));
-        assert_eq!((batch_size(1), pace(10, 1)), (1, Duration::from_secs(10)));
-        assert_eq!((batch_size(100), pace(25, 100)), (25, Duration::from_millis(250)));
-        assert_eq!(batch_size(u32::MAX), BATCH_RECORDS);
+        Ok(if ended && tally.is_well() { ExitCode::SUCCESS } else { ExitCode::from(exit::ATTENTION) })
     }
 }

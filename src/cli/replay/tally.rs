@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::adapters::wire::rejection::RejectionReason;
 use crate::application::replay::Told;
 use crate::application::replay::verdict::{Deed, Verdict};
 use crate::cli::print;
+use crate::cli::replay::report::Line;
 
 /// Sums by verdict.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Tally {
     pub(super) not_now: u64,
     /// Records of which something else came than was foreseen.
     pub(super) otherwise: u64,
+    /// Records of which a person should look at what came.
+    pub(super) to_look_at: u64,
 }
 
 #[derive(Debug, Default)]
@@ -49,17 +54,47 @@ pub(super) struct TallyView {
 impl Tally {
     /// Counts a record.
     pub(super) fn add(&mut self, told: &Told) {
-        let verdict = told.foreseen.verdict;
+        let amount = told.order.as_ref().map(|(_, amount)| (amount.currency().code(), amount.amount()));
+        self.count(told.foreseen.verdict, told.deed, amount);
+    }
+
+    /// Counts a record that an earlier run has told.
+    ///
+    /// # Errors
+    /// Where this version does not know what it says.
+    pub(super) fn add_line(&mut self, line: &Line) -> anyhow::Result<()> {
+        let reasons = RejectionReason::ALL.map(RejectionReason::as_str);
+        let read = Verdict::of(&line.foreseen, &reasons).zip(Deed::of(&line.result, &reasons));
+        let (verdict, deed) = read.with_context(|| {
+            format!("this version does not know {:?} or {:?}, which the report tells", line.foreseen, line.result)
+        })?;
+        let amount = line.amount.as_deref().map(str::parse).transpose().context("the report tells an amount")?;
+        self.count(verdict, deed, line.currency.as_deref().zip(amount));
+        Ok(())
+    }
+
+    fn count(&mut self, verdict: Verdict, deed: Deed, amount: Option<(&str, Decimal)>) {
         let sum = self.by_verdict.entry(verdict).or_default();
         sum.records += 1;
-        if let Some((_, amount)) = &told.order {
-            let total = sum.amounts.entry(amount.currency().code().to_owned()).or_default();
-            *total = total.checked_add(amount.amount()).unwrap_or(Decimal::MAX);
+        if let Some((currency, amount)) = amount {
+            let total = sum.amounts.entry(currency.to_owned()).or_default();
+            *total = total.checked_add(amount).unwrap_or(Decimal::MAX);
         }
-        *self.by_deed.entry((verdict, told.deed)).or_default() += 1;
+        *self.by_deed.entry((verdict, deed)).or_default() += 1;
         self.records += 1;
-        self.not_now += u64::from(told.deed == Deed::NotNow);
-        self.otherwise += u64::from(told.deed != Deed::NotNow && !told.deed.is_as(verdict));
+        self.not_now += u64::from(deed == Deed::NotNow);
+        self.otherwise += u64::from(deed != Deed::NotNow && !deed.is_as(verdict));
+        self.to_look_at += u64::from(deed.needs_a_look());
+    }
+
+    /// Whether all is done, and nobody needs to look at anything.
+    pub(super) const fn is_well(&self) -> bool {
+        self.not_now == 0 && self.otherwise == 0 && self.to_look_at == 0
+    }
+
+    /// How many records of orders that may still get an outcome there are.
+    pub(super) fn open(&self) -> u64 {
+        self.sum_of(Verdict::is_open)
     }
 
     /// How many records of settled orders there are.

@@ -3,6 +3,7 @@
 mod input;
 mod killed;
 mod records;
+mod stopped;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::Stdio;
@@ -137,7 +138,7 @@ async fn what_is_unknown_here_and_paid_at_the_gateway_is_adopted_by_looking() {
     let stage = Stage { setup, simulator: stage.simulator };
     let folder = tempfile::tempdir().expect("a folder");
     let report = folder.path().join("report");
-    let line = format!("replay run --order-id o-1 --policy reconcile --report {}", report.display());
+    let line = format!("replay run --yes --order-id o-1 --policy reconcile --report {}", report.display());
     let said = call(&stage, &line, &BY_ADA).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let lines = reported(&report);

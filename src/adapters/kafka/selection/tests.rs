@@ -94,6 +94,9 @@ fn partitions_offsets_and_times_all_hold_at_once() {
     assert_eq!(narrowed, [stretch(0, 30, 35)]);
     let nothing = criteria.stretches(TOPIC, &bounds(), Some(&[(0, 40)]), None).expect("on the topic");
     assert_eq!(nothing, []);
+    let apart = Criteria { partitions: [2].into(), ..of("0:20..40") };
+    let problem = apart.stretches(TOPIC, &bounds(), None, None).expect_err("nothing in common").to_string();
+    assert!(problem.contains("nothing is selected"), "{problem}");
 }
 
 #[test]

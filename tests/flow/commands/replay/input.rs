@@ -40,6 +40,7 @@ async fn bad_input_is_told_in_one_message_and_nothing_is_done() {
     for (line, code, told) in [
         ("run --all".to_owned(), 2, "--policy"),
         ("run --all --policy process".to_owned(), 1, "--yes"),
+        ("run --all --policy reconcile".to_owned(), 1, "--yes"),
         ("run --all --policy observe --to-topic t".to_owned(), 1, "republish-outcomes"),
         (
             format!("run --all --policy republish-outcomes --yes --to-topic {}", stage.setup.topics.requests),
@@ -47,9 +48,10 @@ async fn bad_input_is_told_in_one_message_and_nothing_is_done() {
             "do not belong",
         ),
         ("run --all --policy republish-outcomes --yes --to-topic no.such.topic".to_owned(), 1, "no.such.topic"),
-        (format!("run --all --policy observe --report {bad}"), 1, "no report"),
+        (format!("run --all --policy observe --report {bad}"), 1, "--resume"),
         (format!("run --resume {bad}"), 1, "no report"),
         (format!("run --all --resume {bad}"), 1, "leave the selection out"),
+        (format!("run --topic t --resume {bad}"), 1, "leave the selection out"),
     ] {
         let with_report = if line.contains("--re") && !line.contains("republish") {
             line
