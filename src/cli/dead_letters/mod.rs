@@ -3,6 +3,7 @@
 mod desk;
 mod discard;
 mod driving;
+mod left_out;
 mod list;
 mod redrive;
 mod safe;

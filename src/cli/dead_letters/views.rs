@@ -40,7 +40,7 @@ struct OriginView {
 
 impl LetterView {
     pub(super) fn of(found: &Found, addresses: Addresses) -> Self {
-        let Found { record, letter, standing } = found;
+        let Found { record, letter, standing, .. } = found;
         let Letter { topic, partition, offset, .. } = letter;
         let shown = |bytes: &[u8]| safe::line(bytes, addresses);
         Self {
