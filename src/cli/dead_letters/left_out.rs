@@ -8,7 +8,7 @@ use crate::adapters::kafka::letters::Letter;
 use crate::adapters::wire::rejection::RejectionReason;
 use crate::application::dead_letters::Standing;
 use crate::cli::dead_letters::desk::Found;
-use crate::cli::dead_letters::safe;
+use crate::cli::safe;
 use crate::domain::timestamp::Timestamp;
 
 /// How many letters are meant and not sent, by why.

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::adapters::system::SystemClock;
 use crate::cli::dead_letters::desk::{Desk, Wanted};
-use crate::cli::dead_letters::safe::Addresses;
 use crate::cli::dead_letters::selection::Selection;
 use crate::cli::dead_letters::views::{self, Counts, LetterView};
+use crate::cli::safe::Addresses;
 use crate::cli::source::Source;
 use crate::cli::{exit, print};
 use crate::config::Settings;

@@ -6,7 +6,6 @@ mod driving;
 mod left_out;
 mod list;
 mod redrive;
-mod safe;
 mod selection;
 mod show;
 mod today;
