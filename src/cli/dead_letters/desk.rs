@@ -125,7 +125,7 @@ impl Desk {
 
     fn found(&self, record: ScannedRecord) -> Found {
         let mut found = Found::new(record, Standing::Open);
-        found.standing = self.decisions.standing(&found.id(), self.now);
+        found.standing = self.decisions.standing(&found.id());
         found
     }
 
