@@ -78,9 +78,12 @@ fn place_of_the_record(found: &Found) -> String {
     }
 }
 
-/// Keys of which a letter is left out: by key and partition the first one.
+/// Keys of which a letter is left out: where the first one is.
 #[derive(Debug, Default)]
-struct Held(HashMap<Vec<u8>, BTreeMap<i32, (i64, Option<Timestamp>)>>);
+struct Held(HashMap<Vec<u8>, Firsts>);
+
+/// By partition the first letter that is left out: its offset, and when it was written.
+type Firsts = BTreeMap<i32, (i64, Option<Timestamp>)>;
 
 impl Held {
     fn add(&mut self, found: &Found) {
