@@ -92,6 +92,8 @@ pub struct Decisions {
     audit: Arc<dyn AuditTrail>,
     topic: String,
     by_subject: HashMap<String, Vec<JournalEntry>>,
+    /// By the clock that dates the entries: that of whoever calls may be off by more than `GIVEN_UP_AFTER`.
+    read_at: Timestamp,
 }
 
 impl Decisions {
@@ -100,11 +102,13 @@ impl Decisions {
     /// # Errors
     /// [`RepositoryError`]; nothing was changed.
     pub async fn read(audit: Arc<dyn AuditTrail>, topic: &str) -> Result<Self, RepositoryError> {
+        // Before the entries: so none of them seems older than it is.
+        let read_at = audit.now().await?;
         let mut by_subject: HashMap<String, Vec<JournalEntry>> = HashMap::new();
         for entry in audit.entries_under(&JournalEntry::subjects_of_letters(topic)).await? {
             by_subject.entry(entry.subject.clone()).or_default().push(entry);
         }
-        Ok(Self { audit, topic: topic.to_owned(), by_subject })
+        Ok(Self { audit, topic: topic.to_owned(), by_subject, read_at })
     }
 
     /// What was done to a letter, oldest first.
@@ -112,12 +116,12 @@ impl Decisions {
         self.by_subject.get(&self.subject(id)).map_or(&[], Vec::as_slice)
     }
 
-    /// How far a letter is at `now`.
-    pub fn standing(&self, id: &LetterId, now: Timestamp) -> Standing {
+    /// How far a letter was when this was read.
+    pub fn standing(&self, id: &LetterId) -> Standing {
         let Some(last) = self.history(id).last() else { return Standing::Open };
         match last.state.as_str() {
             RETURNED => Standing::Open,
-            REDRIVING if now.since(last.recorded_at) < GIVEN_UP_AFTER => Standing::Redriving,
+            REDRIVING if self.read_at.since(last.recorded_at) < GIVEN_UP_AFTER => Standing::Redriving,
             REDRIVING => Standing::Interrupted,
             DISCARDED => Standing::Discarded,
             // Words of a newer version as well: whatever it was, it was decided.

@@ -23,6 +23,7 @@ mod refunds;
 mod replay;
 mod review;
 mod run;
+mod safe;
 mod schema;
 mod simulator;
 mod source;

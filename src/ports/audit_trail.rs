@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::domain::timestamp::Timestamp;
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
 /// The entries of the journal that belong to no order.
@@ -9,6 +10,7 @@ use crate::ports::order_repository::{JournalEntry, RepositoryError};
 /// # Contract
 /// 1. What was entered is durable before `enter` returns `Ok`, and is never changed.
 /// 2. Of several who enter the same version of the same subject one alone does: the others are told.
+/// 3. `now` is of the clock that dates the entries, whose ages it so tells: never earlier than what is entered by then.
 #[async_trait]
 pub trait AuditTrail: Send + Sync {
     /// Enters these acts, each unless its subject has that version: then nothing of it is stored. One answer for
@@ -23,6 +25,12 @@ pub trait AuditTrail: Send + Sync {
     /// # Errors
     /// [`RepositoryError`]; nothing was changed.
     async fn entries_under(&self, prefix: &str) -> Result<Vec<JournalEntry>, RepositoryError>;
+
+    /// The time by the clock that dates the entries.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing was changed.
+    async fn now(&self) -> Result<Timestamp, RepositoryError>;
 }
 
 /// What someone did.

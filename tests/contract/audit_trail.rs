@@ -11,6 +11,7 @@ every_repository_keeps!(
     one_alone_of_those_who_do_the_same_does_it,
     entries_are_found_by_what_their_subjects_begin_with,
     what_someone_did_belongs_to_no_order,
+    its_clock_is_the_one_that_dates_the_entries,
 );
 
 fn act(subject: &str, version: u64, note: &str) -> Act {
@@ -57,4 +58,13 @@ async fn what_someone_did_belongs_to_no_order(database: &Database) {
     let store = database.open().await;
     store.enter(&[act("replay/7", 1, "why")]).await.expect("entered");
     assert!(store.journal(&id("ord_1")).await.expect("read").is_empty());
+}
+
+async fn its_clock_is_the_one_that_dates_the_entries(database: &Database) {
+    let store = database.open().await;
+    let before = store.now().await.expect("told");
+    store.enter(&[act("replay/8", 1, "why")]).await.expect("entered");
+    let after = store.now().await.expect("told");
+    let entered = store.entries_under("replay/8").await.expect("read")[0].recorded_at;
+    assert!(before <= entered && entered <= after, "{before:?} {entered:?} {after:?}");
 }

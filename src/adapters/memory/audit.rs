@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::adapters::memory::journal::NO_ORDER;
 use crate::adapters::memory::order_repository::MemoryOrderRepository;
 use crate::domain::evidence::Evidence;
+use crate::domain::timestamp::Timestamp;
 use crate::ports::audit_trail::{Act, AuditTrail};
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
@@ -31,5 +32,9 @@ impl AuditTrail for MemoryOrderRepository {
         let mut entries: Vec<JournalEntry> = under.cloned().collect();
         entries.sort_by(|one, other| (&one.subject, one.version).cmp(&(&other.subject, other.version)));
         Ok(entries)
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        Ok(self.clock.now())
     }
 }

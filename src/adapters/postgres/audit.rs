@@ -8,7 +8,9 @@ use crate::adapters::postgres::PostgresOrderRepository;
 use crate::adapters::postgres::columns::column;
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::journal_rows::JournalRow;
+use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::text::{behind_prefix, storable};
+use crate::domain::timestamp::Timestamp;
 use crate::ports::audit_trail::{Act, AuditTrail};
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
@@ -43,5 +45,10 @@ impl AuditTrail for PostgresOrderRepository {
         let query = sqlx::query_as(STATEMENT).bind(prefix).bind(behind_prefix(prefix));
         let rows: Result<Vec<JournalRow>, _> = query.fetch_all(&self.pool).await;
         Ok(rows.map_err(unavailable)?.into_iter().map(JournalRow::read).collect())
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        let now: Result<Moment, _> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.pool).await;
+        now.map(|Moment(now)| now).map_err(unavailable)
     }
 }

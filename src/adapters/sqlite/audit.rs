@@ -5,10 +5,13 @@ use sqlx::SqliteConnection;
 
 use crate::adapters::sql::fault::unavailable;
 use crate::adapters::sql::journal_rows::JournalRow;
+use crate::adapters::sql::moment::Moment;
 use crate::adapters::sql::text::behind_prefix;
+use crate::adapters::sqlite::statements::now;
 use crate::adapters::sqlite::writer::Write;
 use crate::adapters::sqlite::{SqliteOrderRepository, journal};
 use crate::domain::evidence::Evidence;
+use crate::domain::timestamp::Timestamp;
 use crate::ports::audit_trail::{Act, AuditTrail};
 use crate::ports::order_repository::{JournalEntry, RepositoryError};
 
@@ -25,6 +28,11 @@ impl AuditTrail for SqliteOrderRepository {
         let query = sqlx::query_as(STATEMENT).bind(prefix).bind(behind_prefix(prefix));
         let rows: Result<Vec<JournalRow>, _> = query.fetch_all(&self.pool).await;
         Ok(rows.map_err(unavailable)?.into_iter().map(JournalRow::read).collect())
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        let now: Result<Moment, _> = sqlx::query_scalar(concat!("SELECT ", now!())).fetch_one(&self.pool).await;
+        now.map(|Moment(now)| now).map_err(unavailable)
     }
 }
 

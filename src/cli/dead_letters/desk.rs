@@ -1,11 +1,12 @@
 //! The dead-letter topic as it is now, beside what was decided about its letters. Reads only.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::bail;
 
 use crate::adapters::kafka;
-use crate::adapters::kafka::letters::Letter;
+use crate::adapters::kafka::letters::{Letter, ordering_key};
 use crate::adapters::kafka::scan::{Log, ScannedRecord, Stretch};
 use crate::adapters::system::SystemClock;
 use crate::application::dead_letters::{Decisions, LetterId, Standing};
@@ -35,9 +36,21 @@ pub(super) struct Found {
     pub(super) record: ScannedRecord,
     pub(super) letter: Letter,
     pub(super) standing: Standing,
+    /// The order that the value speaks of, where there is no key.
+    order_id: Option<Vec<u8>>,
 }
 
 impl Found {
+    pub(super) fn new(record: ScannedRecord, standing: Standing) -> Self {
+        let order_id = if record.key.is_none() { ordering_key(&record).map(Cow::into_owned) } else { None };
+        Self { letter: Letter::of(&record), record, standing, order_id }
+    }
+
+    /// What letters that must not overtake each other have in common; `None` where that is not told.
+    pub(super) fn ordering_key(&self) -> Option<&[u8]> {
+        self.record.key.as_deref().or(self.order_id.as_deref())
+    }
+
     pub(super) fn id(&self) -> LetterId {
         let ScannedRecord { partition, offset, timestamp, .. } = self.record;
         LetterId { partition, offset, written_at: timestamp }
@@ -79,14 +92,13 @@ impl Desk {
     /// those of different ones by when they were written.
     ///
     /// # Errors
-    /// Where the selection cannot be made, the topic cannot be read, or they are too many to be held.
+    /// Where there is no such letter, the topic cannot be read, or they are too many to be held.
     pub(super) async fn gather(
         &self,
         selection: &Selection,
         wanted: Wanted,
         mut admits: impl FnMut(&Found) -> bool,
     ) -> anyhow::Result<Vec<Found>> {
-        selection.check(self.now)?;
         let stretches = self.stretches(selection).await?;
         let bar = progress::bar(stretches.iter().map(Stretch::offsets).sum(), "reading");
         let positions: HashSet<Position> = selection.positions.iter().copied().collect();
@@ -99,12 +111,8 @@ impl Desk {
                 continue;
             }
             missing.remove(&position);
-            let letter = Letter::of(&record);
-            if !selection.filters.admit(&record, &letter, self.now) {
-                continue;
-            }
-            let found = self.found(record, letter);
-            if admits(&found) {
+            let found = self.found(record);
+            if selection.filters.admit(&found.record, &found.letter, self.now) && admits(&found) {
                 pile.add(found)?;
             }
         }
@@ -115,9 +123,9 @@ impl Desk {
         Ok(pile.sorted.into_values().collect())
     }
 
-    fn found(&self, record: ScannedRecord, letter: Letter) -> Found {
-        let mut found = Found { record, letter, standing: Standing::Open };
-        found.standing = self.decisions.standing(&found.id(), self.now);
+    fn found(&self, record: ScannedRecord) -> Found {
+        let mut found = Found::new(record, Standing::Open);
+        found.standing = self.decisions.standing(&found.id());
         found
     }
 
@@ -210,7 +218,7 @@ mod tests {
     fn found(partition: i32, offset: i64, written: i64) -> Found {
         let timestamp = Some(Timestamp::from_micros(written));
         let record = ScannedRecord { partition, offset, timestamp, key: None, value: Some(vec![0; 9]), headers: None };
-        Found { letter: Letter::of(&record), record, standing: Standing::Open }
+        Found::new(record, Standing::Open)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::adapters::system::SystemClock;
 use crate::application::dead_letters::{Decision, LetterId, Standing};
 use crate::cli::dead_letters::desk::{Desk, Found, Wanted};
 use crate::cli::dead_letters::selection::Selection;
@@ -11,6 +12,7 @@ use crate::cli::person::{Consent, Person};
 use crate::cli::source::Source;
 use crate::cli::{exit, print};
 use crate::config::Settings;
+use crate::ports::clock::Clock;
 
 /// Letters that are decided about in one statement.
 const BATCH_LETTERS: usize = 1_000;
@@ -50,8 +52,10 @@ struct DiscardView {
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if args.selection.is_all() != args.all {
-        eprintln!("order-payments: say which letters: PARTITION/OFFSET, a filter, or --all alone; nothing was done");
-        return Ok(ExitCode::from(exit::NOT_UNDERSTOOD));
+        return Ok(exit::not_understood("say which letters: PARTITION/OFFSET, a filter, or --all alone"));
+    }
+    if let Err(problem) = args.selection.check(SystemClock.now()) {
+        return Ok(exit::not_understood(problem));
     }
     let desk = Desk::open(&args.source, settings).await?;
     let mut view = DiscardView::default();

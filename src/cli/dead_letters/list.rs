@@ -4,13 +4,15 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::adapters::system::SystemClock;
 use crate::cli::dead_letters::desk::{Desk, Wanted};
-use crate::cli::dead_letters::safe::Addresses;
 use crate::cli::dead_letters::selection::Selection;
 use crate::cli::dead_letters::views::{self, Counts, LetterView};
-use crate::cli::print;
+use crate::cli::safe::Addresses;
 use crate::cli::source::Source;
+use crate::cli::{exit, print};
 use crate::config::Settings;
+use crate::ports::clock::Clock;
 
 /// The most letters that one call lists.
 const LIST_LIMIT: u64 = 100_000;
@@ -18,7 +20,7 @@ const LIST_LIMIT: u64 = 100_000;
 /// List the letters nobody has decided about, oldest first.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments dead-letters list --refused-for contract --from 2h\n  order-payments dead-letters list --all --order-id o-1 --json\n  order-payments dead-letters list --topic orders.DLT --dialect spring\n\nStates: open; redriving, by someone just now; interrupted, where that has died half-way: redrive it again; with --all also redriven and discarded. Exit codes: 0 done, 1 could not."
+    after_help = "Examples:\n  order-payments dead-letters list --refused-for contract --from 2h\n  order-payments dead-letters list --all --order-id o-1 --json\n  order-payments dead-letters list --topic orders.DLT --dialect spring\n\nStates: open; redriving, by someone just now; interrupted, where that has died half-way: redrive it again; with --all also redriven and discarded. Exit codes: 0 done, 1 could not, 2 not understood."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -45,6 +47,9 @@ struct ListView<'a> {
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    if let Err(problem) = args.selection.check(SystemClock.now()) {
+        return Ok(exit::not_understood(problem));
+    }
     let desk = Desk::open(&args.source, settings).await?;
     let mut counts = Counts::default();
     let wanted = Wanted { limit: usize::try_from(args.limit)?, with_values: false };

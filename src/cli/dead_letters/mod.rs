@@ -3,9 +3,9 @@
 mod desk;
 mod discard;
 mod driving;
+mod left_out;
 mod list;
 mod redrive;
-mod safe;
 mod selection;
 mod show;
 mod today;

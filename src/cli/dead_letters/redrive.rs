@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::adapters::kafka::letters::{Home, Redriver};
 use crate::adapters::kafka::scan::Log;
+use crate::adapters::system::SystemClock;
 use crate::app;
-use crate::application::dead_letters::Standing;
 use crate::cli::dead_letters::desk::{Desk, Found, Wanted};
 use crate::cli::dead_letters::driving::{Driven, Orders, drive};
+use crate::cli::dead_letters::left_out::LeftOut;
 use crate::cli::dead_letters::selection::Selection;
 use crate::cli::dead_letters::today::Forecast;
 use crate::cli::dead_letters::views::table;
@@ -18,6 +19,7 @@ use crate::cli::person::Consent;
 use crate::cli::source::Source;
 use crate::cli::{exit, person, print, progress};
 use crate::config::Settings;
+use crate::ports::clock::Clock;
 
 /// The most letters that a dry run lists.
 const SHOWN_LETTERS: usize = 50;
@@ -26,7 +28,7 @@ const SHOWN_LETTERS: usize = 50;
 /// partition they came from, in order per key. A record that is refused again is a new letter, with its count raised.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  order-payments dead-letters redrive --all --dry-run\n  order-payments dead-letters redrive 3/17 3/18 --actor ada --reason \"currency configured\"\n  order-payments dead-letters redrive --refused-for contract --from 2h --actor ada --reason \"currency configured\" --yes\n  order-payments dead-letters redrive --all --topic orders.DLT --actor ada --reason \"moved to us\" --yes\n\nLetters that arrive meanwhile are left for the next time. It may be stopped and repeated, and be called by two at once: each letter is sent by one of them. What a command that was killed has left half-way is taken over after two minutes; a record that is sent twice is paid once.\n\nExit codes: 0 done, 1 could not, 2 not understood, 4 done, but letters were left out: redriven too often, being redriven by someone else, unreadable, or refused by the cluster."
+    after_help = "Examples:\n  order-payments dead-letters redrive --all --dry-run\n  order-payments dead-letters redrive 3/17 3/18 --actor ada --reason \"currency configured\"\n  order-payments dead-letters redrive --refused-for contract --from 2h --actor ada --reason \"currency configured\" --yes\n  order-payments dead-letters redrive --all --topic orders.DLT --actor ada --reason \"moved to us\" --yes\n\nLetters that arrive meanwhile are left for the next time. It may be stopped and repeated, and be called by two at once: each letter is sent by one of them. What a command that was killed has left half-way is taken over after two minutes; a record that is sent twice is paid once.\n\nExit codes: 0 done, 1 could not, 2 not understood, 4 done, but letters were left out: redriven too often, being redriven or decided about by someone else, without a record, unreadable, refused by the cluster, or behind another of their key that is left out."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -64,15 +66,6 @@ pub(super) struct Args {
     reason: Option<String>,
 }
 
-/// Letters that are meant and not sent.
-#[derive(Debug, Default, Serialize)]
-struct LeftOut {
-    decided_before: usize,
-    being_redriven: usize,
-    redriven_too_often: usize,
-    unreadable: usize,
-}
-
 #[derive(Debug, Serialize)]
 struct RedriveView<'a> {
     dry_run: bool,
@@ -85,35 +78,41 @@ struct RedriveView<'a> {
     decided_by_others_meanwhile: usize,
     refused_by_the_cluster: Vec<String>,
     left_out: LeftOut,
+    /// Why it ended before all were dealt with.
+    failure: Option<String>,
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if args.selection.is_all() != args.all {
-        eprintln!("order-payments: say which letters: PARTITION/OFFSET, a filter, or --all alone; nothing was done");
-        return Ok(ExitCode::from(exit::NOT_UNDERSTOOD));
+        return Ok(exit::not_understood("say which letters: PARTITION/OFFSET, a filter, or --all alone"));
+    }
+    if let Err(problem) = args.selection.check(SystemClock.now()) {
+        return Ok(exit::not_understood(problem));
     }
     let desk = Desk::open(&args.source, settings).await?;
     let target = target(args, settings, &desk).await?;
-    let home = if args.source.is_elsewhere() { Home::Other } else { Home::Same };
+    let home = if is_elsewhere(args, settings)? { Home::Other } else { Home::Same };
     let redriver = Redriver::new(&settings.kafka, &target, home)?;
     let mut left_out = LeftOut::default();
     let limit = args.limit.map_or(Ok(usize::MAX), usize::try_from)?;
     let wanted = Wanted { limit, with_values: true };
-    let letters = desk.gather(&args.selection, wanted, |found| left_out.passes(found, args.max_redrives)).await?;
+    let mut letters = desk.gather(&args.selection, wanted, |found| left_out.passes(found, args.max_redrives)).await?;
+    letters.retain(|found| left_out.passes_others(found));
     let forecast = Forecast::of(&letters, &app::decode_options(settings), desk.now);
     let driven = match (&args.actor, &args.reason) {
         (Some(actor), Some(reason)) if !args.dry_run && !letters.is_empty() => {
             if !args.consent.to(&question(&letters, forecast, desk.log.topic(), target.topic()))? {
                 return Ok(ExitCode::FAILURE);
             }
-            let orders = Orders { actor, reason, rate: usize::try_from(args.rate)? };
+            let orders = Orders { actor, reason, rate: args.rate };
             let bar = progress::bar(letters.len() as u64, "redriving");
-            let driven = drive(&desk.decisions, &redriver, &letters, &orders, &bar).await?;
+            let driven = drive(&desk.decisions, &redriver, &letters, &orders, &bar).await;
             bar.finish_and_clear();
             driven
         }
         _ => Driven::default(),
     };
+    left_out.behind_another_of_its_key += driven.behind;
     let refused = driven.refused.iter().map(|(position, problem)| format!("{position}: {problem}"));
     let view = RedriveView {
         dry_run: args.dry_run,
@@ -125,17 +124,24 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         decided_by_others_meanwhile: driven.taken,
         refused_by_the_cluster: refused.collect(),
         left_out,
+        failure: driven.failure.as_ref().map(|problem| format!("{problem:#}")),
     };
     tell(args, &view, &letters)?;
+    driven.failure.map_or(Ok(()), Err)?;
     Ok(if view.asks_for_attention() { ExitCode::from(exit::ATTENTION) } else { ExitCode::SUCCESS })
+}
+
+/// Whether the letters lie on another cluster, as far as the names of its brokers tell.
+fn is_elsewhere(args: &Args, settings: &Settings) -> anyhow::Result<bool> {
+    Ok(args.source.is_elsewhere() && args.source.cluster(settings)?.brokers != settings.kafka.brokers)
 }
 
 /// The topic to send to, where sending dead letters to it makes sense.
 async fn target(args: &Args, settings: &Settings, desk: &Desk) -> anyhow::Result<Log> {
     let kafka = &settings.kafka;
     let topic = args.to_topic.as_deref().unwrap_or(&kafka.request_topic);
-    let is_source = !args.source.is_elsewhere() && topic == desk.log.topic();
-    if is_source || topic == kafka.dead_letter_topic || topic == kafka.outcome_topic {
+    // Under another name of the same cluster too: its brokers may be called differently in another file.
+    if topic == desk.log.topic() || topic == kafka.dead_letter_topic || topic == kafka.outcome_topic {
         bail!("dead letters are not sent to {topic:?}, which is no topic of requests; nothing was done");
     }
     Ok(Log::of(kafka, topic).await?)
@@ -150,26 +156,11 @@ fn question(letters: &[Found], forecast: Forecast, from: &str, to: &str) -> Stri
     )
 }
 
-impl LeftOut {
-    /// Whether this letter is sent again; counted where not.
-    fn passes(&mut self, found: &Found, max_redrives: u32) -> bool {
-        let count = match found.standing {
-            Standing::Redriven | Standing::Discarded => &mut self.decided_before,
-            Standing::Redriving => &mut self.being_redriven,
-            _ if !found.letter.is_readable => &mut self.unreadable,
-            _ if found.letter.redrives >= max_redrives => &mut self.redriven_too_often,
-            Standing::Open | Standing::Interrupted => return true,
-        };
-        *count += 1;
-        false
-    }
-}
-
 impl RedriveView<'_> {
     /// Whether something was left out that a person should know of.
     fn asks_for_attention(&self) -> bool {
-        let LeftOut { being_redriven, redriven_too_often, unreadable, .. } = self.left_out;
-        being_redriven + redriven_too_often + unreadable > 0 || !self.refused_by_the_cluster.is_empty()
+        let by_others = self.decided_by_others_meanwhile;
+        self.left_out.asks_for_attention() || by_others > 0 || !self.refused_by_the_cluster.is_empty()
     }
 }
 
@@ -182,7 +173,7 @@ fn tell(args: &Args, view: &RedriveView<'_>, letters: &[Found]) -> anyhow::Resul
     }
     let mut summary = print::table(&["what", "letters"]);
     let done = if view.dry_run { "would be redriven" } else { "redriven" };
-    let LeftOut { decided_before, being_redriven, redriven_too_often, unreadable } = view.left_out;
+    let LeftOut { decided_before, being_redriven, redriven_too_often, unreadable, .. } = view.left_out;
     for (what, count) in [
         (done, if view.dry_run { view.selected } else { view.redriven }),
         ("  requests by now", view.forecast.requests),
@@ -193,6 +184,8 @@ fn tell(args: &Args, view: &RedriveView<'_>, letters: &[Found]) -> anyhow::Resul
         ("being redriven just now: repeat it in two minutes", being_redriven),
         ("redriven too often (--max-redrives)", redriven_too_often),
         ("unreadable headers, so they cannot be sent", unreadable),
+        ("without a record", view.left_out.without_record.len()),
+        ("behind another of its key, which is not sent", view.left_out.behind_another_of_its_key),
         ("refused by the cluster", view.refused_by_the_cluster.len()),
     ] {
         summary.add_row([what.to_owned(), count.to_string()]);
@@ -200,5 +193,6 @@ fn tell(args: &Args, view: &RedriveView<'_>, letters: &[Found]) -> anyhow::Resul
     print::text(&summary)?;
     let dry = if view.dry_run { " (dry run: nothing was sent)" } else { "" };
     print::text(&format_args!("from {} to {}{dry}", view.topic, view.to_topic))?;
+    view.left_out.without_record.iter().try_for_each(|letter| print::text(&format_args!("letter {letter}")))?;
     view.refused_by_the_cluster.iter().try_for_each(|refused| print::text(&format_args!("refused {refused}")))
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use anyhow::bail;
-
 use crate::adapters::kafka::letters::{Dialect, Letter};
 use crate::adapters::kafka::scan::ScannedRecord;
 use crate::adapters::wire::rejection::RejectionReason;
@@ -88,17 +86,17 @@ impl Selection {
     /// Goes on where the selection may be made.
     ///
     /// # Errors
-    /// Where it says two things at once, or its end lies before its beginning.
-    pub(super) fn check(&self, now: Timestamp) -> anyhow::Result<()> {
+    /// Where it says two things at once, or its end lies before its beginning: in words.
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), &'static str> {
         if !self.positions.is_empty() && !self.filters.is_empty() {
-            bail!("name letters by PARTITION/OFFSET or by what they tell, not both; nothing was done");
+            return Err("name letters by PARTITION/OFFSET or by what they tell, not both");
         }
         let (from, to) = (self.filters.from(now), self.filters.to(now));
         if from.zip(to).is_some_and(|(from, to)| to <= from) {
-            bail!("--to lies before --from, so no letter is meant; nothing was done");
+            return Err("--to lies before --from, so no letter is meant");
         }
         if from.is_some_and(|from| from > now) {
-            bail!("--from lies in the future, so no letter is meant; nothing was done");
+            return Err("--from lies in the future, so no letter is meant");
         }
         Ok(())
     }

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::app;
 use crate::cli::dead_letters::desk::{Desk, Found, Wanted};
-use crate::cli::dead_letters::safe::{self, Addresses};
 use crate::cli::dead_letters::selection::{Filters, Position, Selection, position};
 use crate::cli::dead_letters::today::Today;
 use crate::cli::dead_letters::views::LetterView;
 use crate::cli::print;
+use crate::cli::safe::{self, Addresses};
 use crate::cli::source::Source;
 use crate::cli::views::journal::{self, EntryView};
 use crate::config::Settings;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
 use crate::cli::dead_letters::desk::Found;
-use crate::cli::dead_letters::safe;
+use crate::cli::safe;
 use crate::domain::order::OrderStatus;
 use crate::domain::request::PaymentRequest;
 use crate::domain::timestamp::Timestamp;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::adapters::kafka::letters::{Dialect, Letter};
 use crate::adapters::wire::outcome::rfc3339;
 use crate::cli::dead_letters::desk::Found;
-use crate::cli::dead_letters::safe::{self, Addresses};
 use crate::cli::dead_letters::selection::Why;
 use crate::cli::print;
+use crate::cli::safe::{self, Addresses};
 
 /// The most characters of a key and of a message in a table.
 const MOST_CELL_CHARS: usize = 200;
@@ -40,7 +40,7 @@ struct OriginView {
 
 impl LetterView {
     pub(super) fn of(found: &Found, addresses: Addresses) -> Self {
-        let Found { record, letter, standing } = found;
+        let Found { record, letter, standing, .. } = found;
         let Letter { topic, partition, offset, .. } = letter;
         let shown = |bytes: &[u8]| safe::line(bytes, addresses);
         Self {

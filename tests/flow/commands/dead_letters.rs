@@ -1,6 +1,7 @@
 //! Dead letters on a real cluster: what is shown, what is sent again, and that no order is paid twice for it.
 
 mod looking;
+mod ordering;
 mod samples;
 
 use std::process::Stdio;

@@ -61,9 +61,17 @@ impl Dialect {
     }
 
     /// Whose letter has headers of these names. A letter may have been another's before: headers are appended, so
-    /// whoever wrote last wrote the letter, and what it found is the record's own.
+    /// whoever wrote last wrote the letter, and what it found is the record's own. Watermill alone keeps headers in a
+    /// map and writes them in any order, so one of its own anywhere says that it was the last.
     pub(crate) fn of<'a>(names: impl DoubleEndedIterator<Item = &'a str>) -> Option<Self> {
-        names.rev().find_map(Self::told_by)
+        let mut last = None;
+        for name in names.rev() {
+            if Self::Watermill.owns(name) {
+                return Some(Self::Watermill);
+            }
+            last = last.or_else(|| Self::told_by(name));
+        }
+        last
     }
 
     fn told_by(name: &str) -> Option<Self> {
@@ -112,6 +120,8 @@ mod tests {
         assert_eq!(of(&["__dlq.errors.topic", "__dlq.errors.delivery.count"]), Some(Dialect::Kafka));
         assert_eq!(of(&["ce_id", "order-payments-redrives", "order-payments-first-failed-at"]), None);
         assert_eq!(of(&["dead-letter-office"]), None);
+        assert_eq!(of(&["reason_poisoned", "ce_id", "kafka_dlt-original-topic"]), Some(Dialect::Watermill));
+        assert_eq!(of(&[&["topic_poisoned"][..], &ours].concat()), Some(Dialect::Watermill));
         assert_eq!(of(&[]), None);
     }
 }

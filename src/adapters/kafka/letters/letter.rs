@@ -28,7 +28,7 @@ pub struct Letter {
     pub reason: Option<RejectionReason>,
     /// What was wrong, for a person. It may hold anything where it is not ours.
     pub message: Option<String>,
-    /// When the record failed first, as far as is known; never later than that.
+    /// When the record failed first, or a time before that; `None` where its age is unknown.
     pub first_failed_at: Option<Timestamp>,
     /// How often it was sent again from here.
     pub redrives: u32,
@@ -148,16 +148,19 @@ impl Headers<'_> {
         Some(String::from_utf8_lossy(told).into_owned())
     }
 
-    /// What we noted at the first failure stays. Others note none: then no later than the letter was written, or the
-    /// record itself where its time is told.
+    /// Never later than it was: of all times that are told the earliest, as a header may hold any. A letter of others
+    /// is often written long after its record, so where nothing tells of the record itself, its age is unknown.
     fn first_failed_at(&self, dialect: Option<Dialect>, written_at: Option<Timestamp>) -> Option<Timestamp> {
-        if let Some(noted) = self.bytes(FIRST_FAILED_AT).and_then(moment) {
-            return Some(noted);
-        }
+        let is_possible = |moment: &Timestamp| written_at.is_none_or(|written| *moment <= written);
+        let noted = self.bytes(FIRST_FAILED_AT).and_then(moment);
         let spring = self.binary("kafka_dlt-original-timestamp").filter(|_| dialect == Some(Dialect::Spring));
         let millis = spring.map(i64::from_be_bytes).filter(|millis| *millis > 0);
         let original = millis.map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000)));
-        [original, written_at].into_iter().flatten().min()
+        if dialect == Some(Dialect::OrderPayments) {
+            // Noted by our consumer, whose clock may be a little before the topic's.
+            return noted.map(|noted| written_at.map_or(noted, |written| noted.min(written)));
+        }
+        [noted, original].into_iter().flatten().filter(is_possible).min()
     }
 }
 

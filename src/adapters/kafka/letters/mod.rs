@@ -7,8 +7,10 @@
 
 mod dialect;
 mod letter;
+mod ordering;
 mod redriver;
 
 pub use dialect::Dialect;
 pub use letter::Letter;
+pub use ordering::ordering_key;
 pub use redriver::{Home, OnTheWay, Redriver, Unsent};

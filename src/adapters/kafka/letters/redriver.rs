@@ -10,6 +10,7 @@ use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::dead_letter::{FIRST_FAILED_AT, REDRIVES};
 use crate::adapters::kafka::letters::letter::Letter;
+use crate::adapters::kafka::letters::ordering::{ordering_key, partition_of};
 use crate::adapters::kafka::record::HeaderView;
 use crate::adapters::kafka::scan::{Log, ScannedRecord};
 use crate::adapters::wire::outcome::rfc3339;
@@ -76,6 +77,12 @@ impl Redriver {
         letter.partition.filter(|partition| is_told && self.partitions.contains(partition))
     }
 
+    /// The partition of the order that a record without a key speaks of: all of them in one, in their order.
+    fn partition_by_order(&self, record: &ScannedRecord) -> Option<i32> {
+        let order_id = ordering_key(record).filter(|_| record.key.is_none())?;
+        partition_of(&order_id, self.partitions.len())
+    }
+
     /// Hands a record over. It is on the topic once the answer's `confirm` says so. Its headers must be readable.
     ///
     /// # Errors
@@ -86,7 +93,7 @@ impl Redriver {
             .ok_or_else(|| Unsent { is_refused: true, problem: "its headers cannot be read".to_owned() })?;
         let mut message = FutureRecord::<[u8], [u8]>::to(&self.topic).headers(sent_headers(&headers, letter));
         (message.key, message.payload) = (record.key.as_deref(), record.value.as_deref());
-        message.partition = self.partition_for(letter);
+        message.partition = self.partition_for(letter).or_else(|| self.partition_by_order(record));
         match self.producer.send_result(message) {
             Ok(delivery) => Ok(OnTheWay { delivery }),
             Err((problem, _)) => Err(unsent(&problem)),
@@ -152,7 +159,8 @@ mod tests {
             ScannedRecord { partition: 0, offset: 0, timestamp, key: None, value: None, headers: Some(letter) };
         let sent = sent_headers(&headers, &Letter::of(&record));
         let mut expected = own.to_vec();
-        expected.push((FIRST_FAILED_AT, Some(b"2026-01-01T00:00:00Z")));
+        // Connect tells nothing of the record's own time.
+        expected.push((FIRST_FAILED_AT, Some(b"1970-01-01T00:00:00Z")));
         expected.push((REDRIVES, Some(b"3")));
         assert_eq!(readable(&sent), Some(expected));
     }

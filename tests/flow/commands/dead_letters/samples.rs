@@ -5,25 +5,34 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::support::kafka::Topics;
 
-/// Who writes letters that are not ours.
-pub(super) const FOREIGN: [&str; 6] = ["kafka", "connect", "streams", "spring", "smallrye", "watermill"];
+/// Who writes letters that are not ours, with the record in them.
+pub(super) const FOREIGN: [&str; 6] = ["kafka-copying", "connect", "streams", "spring", "smallrye", "watermill"];
 
 /// A dead letter to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
-    pub(super) key: String,
-    pub(super) value: Vec<u8>,
+    pub(super) key: Option<String>,
+    pub(super) value: Option<Vec<u8>>,
     pub(super) headers: Vec<(String, Vec<u8>)>,
     pub(super) partition: i32,
 }
 
 impl Sample {
-    /// A letter of that dialect, whose record was read from this partition of `topic`.
+    /// A letter of that dialect, whose record was read from this partition of `topic`. `kafka` is a share group as it
+    /// is by default, which copies nothing of the record; `kafka-copying` one that was told to. Watermill's marshaler
+    /// writes no key, and its headers in any order.
     pub(super) fn of(dialect: &str, key: &str, value: &str, topic: &str, partition: i32) -> Self {
         let own = [("ce_specversion", "1.0"), ("ce_type", "payment-requested"), ("ce_id", key)];
         let own = own.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        let headers = own.into_iter().chain(added(dialect, topic, partition)).collect();
-        Self { key: key.to_owned(), value: value.as_bytes().to_vec(), headers, partition }
+        let added = added(dialect, topic, partition);
+        let headers = match dialect {
+            "kafka" => added,
+            "watermill" => added.into_iter().chain(own).collect(),
+            _ => own.into_iter().chain(added).collect(),
+        };
+        let key = (!matches!(dialect, "kafka" | "watermill")).then(|| key.to_owned());
+        let value = (dialect != "kafka").then(|| value.as_bytes().to_vec());
+        Self { key, value, headers, partition }
     }
 
     pub(super) fn with_header(mut self, name: &str, value: &[u8]) -> Self {
@@ -42,7 +51,7 @@ fn added(dialect: &str, topic: &str, partition: i32) -> Vec<(String, Vec<u8>)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
     };
     match dialect {
-        "kafka" => [
+        "kafka" | "kafka-copying" => [
             place("__dlq.errors."),
             texts(&[
                 ("__dlq.errors.group", "share"),
@@ -100,7 +109,8 @@ pub(super) async fn write(topics: &Topics, topic: &str, samples: &[Sample]) {
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let record = FutureRecord::to(topic).key(key).payload(value).headers(headers).partition(*partition);
+        let mut record = FutureRecord::<str, [u8]>::to(topic).headers(headers).partition(*partition);
+        (record.key, record.payload) = (key.as_deref(), value.as_deref());
         deliveries.push(producer.send_result(record).map_err(|(error, _)| error).expect("the queue has room"));
     }
     for delivery in deliveries {

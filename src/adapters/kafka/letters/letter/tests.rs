@@ -118,7 +118,7 @@ fn letters_of_others_tell_where_they_are_from_and_what_was_wrong() {
             (Some(message), None, 0),
             "{dialect:?}"
         );
-        assert_eq!(letter.first_failed_at, Some(WRITTEN), "{dialect:?}");
+        assert_eq!(letter.first_failed_at, None, "nothing tells how old it is: {dialect:?}");
         assert!(headers.iter().all(|(name, _)| !letter.is_original(name)), "{dialect:?}");
         assert!(letter.is_original("ce_id") && letter.is_original("dead-letter-office"), "{dialect:?}");
     }
@@ -156,7 +156,7 @@ fn what_cannot_be_read_is_not_told() {
             headers.push((REDRIVES, Some(value)));
             let letter = told(&headers);
             assert_eq!(origin(&letter), (None, None, None), "{dialect} {value:?}");
-            assert_eq!((letter.redrives, letter.first_failed_at), (0, Some(WRITTEN)), "{dialect} {value:?}");
+            assert_eq!((letter.redrives, letter.first_failed_at), (0, None), "{dialect} {value:?}");
         }
     }
     let nothing = told(&[("__dlq.errors.message", None), ("order-payments-reason", None), (REDRIVES, None)]);
@@ -175,4 +175,24 @@ fn a_redriven_record_that_others_refuse_keeps_its_count_and_its_first_failure() 
     ]));
     assert_eq!((letter.dialect, letter.redrives), (Some(Dialect::Watermill), 1));
     assert_eq!(letter.first_failed_at, Some(Timestamp::from_micros(1_767_225_600_000_000)));
+}
+
+#[test]
+fn a_time_behind_the_letter_itself_makes_no_record_younger() {
+    let future = ("order-payments-first-failed-at", "2999-01-01T00:00:00Z");
+    assert_eq!(told(&texts(&[future, ("order-payments-reason", "contract")])).first_failed_at, Some(WRITTEN));
+    assert_eq!(told(&texts(&[future, ("reason_poisoned", "cannot")])).first_failed_at, None);
+    let (later, earlier) = (4_000_000_000_000_i64.to_be_bytes(), 1_767_225_600_000_i64.to_be_bytes());
+    let spring = |original, noted: &'static str| {
+        let letter = told(&[
+            (FIRST_FAILED_AT, Some(noted.as_bytes())),
+            ("kafka_dlt-exception-message", Some(b"no")),
+            ("kafka_dlt-original-timestamp", Some(original)),
+        ]);
+        letter.first_failed_at
+    };
+    let original = Some(Timestamp::from_micros(1_767_225_600_000_000));
+    assert_eq!(spring(&earlier, "2026-01-02T00:00:00Z"), original, "the earlier of both");
+    assert_eq!(spring(&earlier, future.1), original);
+    assert_eq!(spring(&later, future.1), None);
 }

@@ -17,31 +17,32 @@ const MASK: &str = "[e-mail]";
 
 /// What becomes of e-mail addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Addresses {
+pub(crate) enum Addresses {
     Masked,
     Revealed,
 }
 
 /// One line of it.
-pub(super) fn line(bytes: &[u8], addresses: Addresses) -> String {
-    shortened(&shown(&escaped(bytes, |_| false), addresses), MOST_LINE_CHARS)
+pub(crate) fn line(bytes: &[u8], addresses: Addresses) -> String {
+    shortened(&escaped(&shown(&readable(bytes), addresses), |_| false), MOST_LINE_CHARS)
 }
 
 /// One line of a text that is not ours.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     line(text.as_bytes(), Addresses::Masked)
 }
 
 /// A value: JSON over several lines, digit by digit as it came; anything else as one line.
-pub(super) fn value(bytes: &[u8], addresses: Addresses) -> String {
+pub(crate) fn value(bytes: &[u8], addresses: Addresses) -> String {
     let json = std::str::from_utf8(bytes).ok().filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
     let lines = match json {
-        Some(json) => escaped(pretty(json).as_bytes(), |letter| letter == '\n'),
-        None => escaped(bytes, |_| false),
+        Some(json) => escaped(&shown(&pretty(json), addresses), |letter| letter == '\n'),
+        None => escaped(&shown(&readable(bytes), addresses), |_| false),
     };
-    shortened(&shown(&lines, addresses), MOST_VALUE_CHARS)
+    shortened(&lines, MOST_VALUE_CHARS)
 }
 
+/// Addresses go first: what is written for a character that is escaped could divide one.
 fn shown(text: &str, addresses: Addresses) -> String {
     match addresses {
         Addresses::Masked => masked(text),
@@ -49,23 +50,30 @@ fn shown(text: &str, addresses: Addresses) -> String {
     }
 }
 
-/// Without anything that a terminal would act on: control characters, and those that hide or reorder others.
-fn escaped(bytes: &[u8], may_stay: impl Fn(char) -> bool) -> String {
+/// Text, and what is none in hexadecimal digits.
+fn readable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            if is_harmless(letter) || may_stay(letter) {
-                text.push(letter);
-            } else {
-                text.extend(letter.escape_unicode());
-            }
-        }
+        text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             // Writing to a string cannot fail.
             let _written = write!(text, "\\x{byte:02x}");
         }
     }
     text
+}
+
+/// Without anything that a terminal would act on: control characters, and those that hide or reorder others.
+fn escaped(text: &str, may_stay: impl Fn(char) -> bool) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_harmless(letter) || may_stay(letter) {
+            safe.push(letter);
+        } else {
+            safe.extend(letter.escape_unicode());
+        }
+    }
+    safe
 }
 
 fn is_harmless(letter: char) -> bool {
@@ -77,9 +85,9 @@ fn is_harmless(letter: char) -> bool {
     !letter.is_control() && !hides
 }
 
-/// Whatever stands around the sign of an address, up to what is in none.
+/// Whatever stands around the sign of an address, up to what is hardly in one: an apostrophe and braces may be.
 fn masked(text: &str) -> String {
-    let ends = |letter: char| letter.is_whitespace() || "\"'`<>()[]{},;:=|&".contains(letter);
+    let ends = |letter: char| letter.is_whitespace() || "\"`<>()[],;:=|&".contains(letter);
     let mut masked = String::with_capacity(text.len());
     for piece in text.split_inclusive(ends) {
         let end = piece.chars().next_back().filter(|letter| ends(*letter));
@@ -174,6 +182,8 @@ mod tests {
             ("<Ada Lovelace> ada.l+x@sub.example.com, bob@b.de", "<Ada Lovelace> [e-mail], [e-mail]"),
             ("ädä@exämple.de", "[e-mail]"),
             ("mailto:ada@b", "mailto:[e-mail]"),
+            ("to mary.o'brien@x.ie, please", "to [e-mail], please"),
+            ("{ada}@example.com", "[e-mail]"),
             ("at 12 @ noon@", "at 12 @ noon@"),
             ("o-1", "o-1"),
             ("", ""),
@@ -181,6 +191,10 @@ mod tests {
             assert_eq!(masked(text), expected);
         }
         assert_eq!(line(b"ada@example.com", Addresses::Revealed), "ada@example.com");
+        let divided = "to mary\u{7f}smith\u{200b}@x\u{1b}.ie now";
+        assert_eq!(line(divided.as_bytes(), Addresses::Masked), "to [e-mail] now");
+        assert_eq!(value(b"mary\xffsmith@x.ie", Addresses::Masked), "[e-mail]");
+        assert_eq!(value(b"{\"a\":\"o'b\\u0040x.ie\"}", Addresses::Masked), "{\n  \"a\": \"[e-mail]\"\n}");
     }
 
     #[test]
