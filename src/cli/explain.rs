@@ -1,7 +1,7 @@
 //! `order-payments explain`: an order's whole story, from its request to its outcome. Reads only.
 
+mod headers;
 mod places;
-mod safe;
 mod search;
 mod story;
 mod tell;

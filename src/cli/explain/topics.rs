@@ -7,7 +7,8 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::wire::cloud_event::EventHeaders;
 use crate::adapters::wire::lint::order_of;
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
-use crate::cli::explain::safe::{is_shown, masked, revealed};
+use crate::cli::explain::headers::is_shown;
+use crate::cli::safe::{self, Addresses};
 use crate::domain::order::OrderId;
 use crate::domain::outcome::{EventId, OutcomeKind};
 use crate::domain::request::PaymentRequest;
@@ -94,12 +95,13 @@ fn is_event(record: &ScannedRecord, event: EventId) -> bool {
 
 /// As much of a record as may be shown.
 pub(super) fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wanted<'_>) -> Seen {
-    let safe = if wanted.reveal { revealed } else { masked };
+    let addresses = if wanted.reveal { Addresses::Revealed } else { Addresses::Masked };
+    let text = |bytes: &[u8]| safe::line(bytes, addresses);
     let header = |(name, value): (&str, Option<&[u8]>)| {
         let is_told = wanted.reveal || is_shown(name);
-        (safe(name.as_bytes()), is_told.then(|| safe(value.unwrap_or_default())))
+        (text(name.as_bytes()), is_told.then(|| text(value.unwrap_or_default())))
     };
-    let value = record.value.as_deref().filter(|_| wanted.reveal).map(revealed);
+    let value = record.value.as_deref().filter(|_| wanted.reveal).map(|value| safe::value(value, addresses));
     let (is_sought, says) = read(record, role, wanted);
     Seen {
         role,
@@ -116,7 +118,7 @@ pub(super) fn shown(record: &ScannedRecord, topic: &str, role: Role, wanted: &Wa
 
 /// Whether it is what is sought first, and what it says.
 fn read(record: &ScannedRecord, role: Role, wanted: &Wanted<'_>) -> (bool, String) {
-    let header = |name: &str| record.header(name).map(masked).unwrap_or_default();
+    let header = |name: &str| record.header(name).map(|value| safe::line(value, Addresses::Masked)).unwrap_or_default();
     match role {
         Role::DeadLetter => {
             let (reason, message) = (header("order-payments-reason"), header("__dlq.errors.message"));
