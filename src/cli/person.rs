@@ -20,6 +20,24 @@ pub(crate) struct Person {
     pub(crate) reason: String,
 }
 
+/// Who does it, and why, for a command that has `--dry-run`: that needs nobody.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnlessDry {
+    /// Your name; it is kept in the journal.
+    #[arg(long, value_name = "NAME", value_parser = actor, required_unless_present = "dry_run")]
+    actor: Option<String>,
+    /// Why, in a sentence; it is kept in the journal. No customer's data.
+    #[arg(long, value_name = "TEXT", value_parser = reason, required_unless_present = "dry_run")]
+    reason: Option<String>,
+}
+
+impl UnlessDry {
+    /// The name and the reason, where both were said.
+    pub(crate) fn named(&self) -> Option<(&str, &str)> {
+        self.actor.as_deref().zip(self.reason.as_deref())
+    }
+}
+
 /// Whether to ask before money moves or an order ends.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Consent {

@@ -10,8 +10,8 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::wire::outcome::rfc3339;
 use crate::application::prune::{Instruction, Keeper, Pace, Prune, Pruned, Refusal, Retention, SHORTEST, may_remove};
 use crate::cli::moment::period;
-use crate::cli::person::Consent;
-use crate::cli::{deployment, exit, person, print, progress};
+use crate::cli::person::{Consent, UnlessDry};
+use crate::cli::{deployment, exit, print, progress};
 use crate::config::Settings;
 use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
@@ -40,12 +40,8 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     consent: Consent,
-    /// Your name; it is kept in the journal.
-    #[arg(long, value_name = "NAME", value_parser = person::actor, required_unless_present = "dry_run")]
-    actor: Option<String>,
-    /// Why, in a sentence; it is kept in the journal. No customer's data.
-    #[arg(long, value_name = "TEXT", value_parser = person::reason, required_unless_present = "dry_run")]
-    reason: Option<String>,
+    #[command(flatten)]
+    person: UnlessDry,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,13 +72,13 @@ pub(crate) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     // How many there are is not asked: counting ten million orders takes longer than a statement may.
     let bar = progress::counter("orders");
     let show = |pruned: &Pruned| bar.set_position(pruned.seen);
-    let pruned = match (&args.actor, &args.reason) {
-        (Some(actor), Some(reason)) if !args.dry_run => {
+    let pruned = match args.person.named() {
+        Some((actor, reason)) if !args.dry_run => {
             let question = format!("remove the history of all orders that were settled before {}?", rfc3339(before));
             if !args.consent.to(&question)? {
                 return Ok(ExitCode::FAILURE);
             }
-            let (actor, reason) = (actor.clone(), noted(args.older_than, reason));
+            let (actor, reason) = (actor.to_owned(), noted(args.older_than, reason));
             let pace = Pace { batch: args.batch.into(), orders_per_second: args.rate };
             prune.remove(&Instruction { actor, reason, before }, &pace, &show).await?
         }

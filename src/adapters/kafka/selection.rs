@@ -148,11 +148,6 @@ pub fn event_id(text: &str) -> Result<String, String> {
 }
 
 impl Criteria {
-    /// Whether nothing is asked for, which is everything.
-    pub fn is_empty(&self) -> bool {
-        self.partitions.is_empty() && self.offsets.is_empty() && self.orders.is_empty() && self.events.is_empty()
-    }
-
     /// Adds what the lines of a file ask for: `order ID`, `event ID`, `offsets 0:100..200`, or `0:100`.
     ///
     /// # Errors

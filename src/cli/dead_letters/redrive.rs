@@ -15,9 +15,9 @@ use crate::cli::dead_letters::left_out::LeftOut;
 use crate::cli::dead_letters::selection::Selection;
 use crate::cli::dead_letters::today::Forecast;
 use crate::cli::dead_letters::views::table;
-use crate::cli::person::Consent;
+use crate::cli::person::{Consent, UnlessDry};
 use crate::cli::source::Source;
-use crate::cli::{exit, person, print, progress};
+use crate::cli::{exit, print, progress};
 use crate::config::Settings;
 use crate::ports::clock::Clock;
 
@@ -58,12 +58,8 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     consent: Consent,
-    /// Your name; it is kept in the journal.
-    #[arg(long, value_name = "NAME", value_parser = person::actor, required_unless_present = "dry_run")]
-    actor: Option<String>,
-    /// Why, in a sentence; it is kept in the journal. No customer's data.
-    #[arg(long, value_name = "TEXT", value_parser = person::reason, required_unless_present = "dry_run")]
-    reason: Option<String>,
+    #[command(flatten)]
+    person: UnlessDry,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,8 +95,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let mut letters = desk.gather(&args.selection, wanted, |found| left_out.passes(found, args.max_redrives)).await?;
     letters.retain(|found| left_out.passes_others(found));
     let forecast = Forecast::of(&letters, &app::decode_options(settings), desk.now);
-    let driven = match (&args.actor, &args.reason) {
-        (Some(actor), Some(reason)) if !args.dry_run && !letters.is_empty() => {
+    let driven = match args.person.named() {
+        Some((actor, reason)) if !args.dry_run && !letters.is_empty() => {
             if !args.consent.to(&question(&letters, forecast, desk.log.topic(), target.topic()))? {
                 return Ok(ExitCode::FAILURE);
             }

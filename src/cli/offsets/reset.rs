@@ -12,8 +12,8 @@ use crate::adapters::kafka::standing::{Survey, survey};
 use crate::adapters::system::SystemClock;
 use crate::app;
 use crate::cli::offsets::aim::Aim;
-use crate::cli::person::Consent;
-use crate::cli::{exit, person, print};
+use crate::cli::person::{Consent, UnlessDry};
+use crate::cli::{exit, print};
 use crate::config::Settings;
 use crate::ports::clock::Clock;
 use crate::ports::store::Store;
@@ -40,12 +40,8 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     consent: Consent,
-    /// Your name; it is kept in the journal.
-    #[arg(long, value_name = "NAME", value_parser = person::actor, required_unless_present = "dry_run")]
-    actor: Option<String>,
-    /// Why, in a sentence; it is kept in the journal. No customer's data.
-    #[arg(long, value_name = "TEXT", value_parser = person::reason, required_unless_present = "dry_run")]
-    reason: Option<String>,
+    #[command(flatten)]
+    person: UnlessDry,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,7 +82,7 @@ pub(super) async fn run(args: &Args, settings: &Settings, store: &Store) -> anyh
     let before = survey(kafka, &*store.positions).await?;
     let moves = args.aim.moves(&args.partitions, &before.standings, kafka, SystemClock.now()).await?;
     let refused = refusal(args, settings, &before.group, &moves);
-    let (Some(actor), Some(reason), false) = (&args.actor, &args.reason, args.dry_run) else {
+    let (Some((actor, reason)), false) = (args.person.named(), args.dry_run) else {
         tell(args, settings, &moves, None, refused)?;
         return Ok(ExitCode::SUCCESS);
     };
