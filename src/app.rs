@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::adapters::http::server::HttpServer;
 use crate::adapters::kafka;
-use crate::adapters::kafka::consumer::{END_GRACE, Intake, PaymentConsumer};
+use crate::adapters::kafka::consumer::{ConsumerError, END_GRACE, Intake, PaymentConsumer};
 use crate::adapters::kafka::dead_letter::DeadLetters;
 use crate::adapters::kafka::embedded::EmbeddedBroker;
 use crate::adapters::kafka::handler::{Answered, PayOnRequest};
@@ -175,11 +175,12 @@ impl App {
         let shutdown_timeout = self.settings.processing.shutdown_timeout;
         let for_outcomes = LAST_OUTCOMES.min(shutdown_timeout / 4);
         let drain = shutdown_timeout.saturating_sub(for_outcomes + END_GRACE);
-        let intake = consumer.run(end_intake.clone(), drain);
-        tokio::pin!(intake);
+        // A task of its own: the thread that waits here would be woken up for each order.
+        let mut intake = JoinSet::new();
+        intake.spawn(consumer.run(end_intake.clone(), drain));
         let mut ended_early = None;
         let reason = tokio::select! {
-            ended = &mut intake => {
+            ended = end_of(&mut intake) => {
                 ended_early = Some(ended);
                 Err(anyhow::anyhow!("the consumer ended before it was told to"))
             }
@@ -193,7 +194,7 @@ impl App {
         end_intake.cancel();
         let consumed = match ended_early {
             Some(ended) => ended,
-            None => intake.await, // Bounded: it ends at the latest END_GRACE after its drain.
+            None => end_of(&mut intake).await, // Bounded: it ends at the latest END_GRACE after its drain.
         };
         end_rest.cancel();
         let rested = timeout_at(deadline, async { while background.join_next().await.is_some() {} }).await;
@@ -280,6 +281,12 @@ impl App {
         }
         tasks
     }
+}
+
+/// What the consumer's task ended with.
+async fn end_of(intake: &mut JoinSet<Result<(), ConsumerError>>) -> anyhow::Result<()> {
+    let ended = intake.join_next().await.context("the consumer had ended before")?;
+    Ok(ended.context("the consumer failed")??)
 }
 
 fn early_end(ended: Option<Result<(), tokio::task::JoinError>>) -> anyhow::Error {

@@ -17,7 +17,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -160,7 +160,16 @@ impl Cluster {
                 .expect("a consumer");
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&config.request_topic, 0, PARTITIONS - 1);
-            let found = consumer.committed_offsets(list, DEADLINE).expect("positions");
+            let deadline = Instant::now() + DEADLINE;
+            let found = loop {
+                match consumer.committed_offsets(list.clone(), DEADLINE) {
+                    // A broker that has just started hands its groups around.
+                    Err(problem)
+                        if problem.rdkafka_error_code() == Some(RDKafkaErrorCode::NotCoordinator)
+                            && Instant::now() < deadline => {}
+                    found => break found.expect("positions"),
+                }
+            };
             let elements = found.elements();
             let known = elements.iter().filter_map(|element| match element.offset() {
                 Offset::Offset(offset) => Some((element.partition(), offset)),

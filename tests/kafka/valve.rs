@@ -75,7 +75,7 @@ async fn a_full_house_stays_paused_when_the_valve_opens(cluster: Cluster) {
     running.wait_until(|status| status.pause_reason.is_none()).await;
     wait_for_polls(&running).await;
     let status = running.status.now();
-    assert!(status.is_paused && status.held_records <= 16, "{status:?}");
+    assert!(status.is_paused && status.held_records <= 128, "{status:?}");
     handler.let_through(400);
     cluster.wait_for_committed(400).await;
     running.stop().await.expect("an orderly end");

@@ -9,12 +9,14 @@
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::shares::Load;
 
-/// Records that are held for each order that may be handled at the same time: so that the next ones are there
-/// when some end, and one order's many records do not idle the others.
-const LOOK_AHEAD: usize = 2;
+/// The most records that are held for each order that may be handled at the same time: what orders of 25 ms need
+/// of [`LOOK_AHEAD`].
+const RECORDS_A_PLACE: usize = 32;
 
-/// The least that is held, however few orders may be handled at the same time.
-const LEAST_RECORDS: usize = 16;
+/// The most records that wait beside those that are handled: so that one order's many records do not idle the
+/// others, and that half of them last until a partition that was paused is read again (measured: up to 0.4 s, in
+/// which 7,000 orders a second need 2,800).
+const LOOK_AHEAD: usize = 8192;
 
 /// Records of a partition that librdkafka tries to have fetched. Beside their bytes each costs it some hundred more.
 const FETCHED_RECORDS: usize = 500;
@@ -48,7 +50,7 @@ impl Config {
 impl Budget {
     /// What may be held here where so many orders may be handled at the same time.
     pub(crate) fn may_be_held(self, max_in_flight: usize) -> Load {
-        let records = max_in_flight.saturating_mul(LOOK_AHEAD).max(LEAST_RECORDS);
+        let records = (max_in_flight * RECORDS_A_PLACE).min(max_in_flight + LOOK_AHEAD);
         Load { records, bytes: self.0 / 8 * 6 }
     }
 
@@ -87,6 +89,6 @@ mod tests {
     #[test]
     fn some_records_wait_while_others_are_handled() {
         let records = |max_in_flight| Budget(32 << 20).may_be_held(max_in_flight).records;
-        assert_eq!([records(1), records(1024)], [16, 2048]);
+        assert_eq!([records(1), records(256), records(4096)], [32, 8192, 12_288]);
     }
 }
