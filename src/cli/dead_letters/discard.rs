@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::adapters::system::SystemClock;
 use crate::application::dead_letters::{Decision, LetterId, Standing};
 use crate::cli::dead_letters::desk::{Desk, Found, Wanted};
-use crate::cli::dead_letters::selection::Selection;
+use crate::cli::dead_letters::selection::Chosen;
 use crate::cli::person::{Consent, Person};
 use crate::cli::source::Source;
 use crate::cli::{exit, print};
@@ -24,13 +24,7 @@ const BATCH_LETTERS: usize = 1_000;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    selection: Selection,
-    /// All letters nobody has decided about.
-    #[arg(long)]
-    all: bool,
-    /// How many letters at the most, the oldest first.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    chosen: Chosen,
     #[command(flatten)]
     source: Source,
     /// Print JSON.
@@ -51,16 +45,13 @@ struct DiscardView {
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    if args.selection.is_all() != args.all {
-        return Ok(exit::not_understood("say which letters: PARTITION/OFFSET, a filter, or --all alone"));
-    }
-    if let Err(problem) = args.selection.check(SystemClock.now()) {
+    if let Err(problem) = args.chosen.check(SystemClock.now()) {
         return Ok(exit::not_understood(problem));
     }
     let desk = Desk::open(&args.source, settings).await?;
     let mut view = DiscardView::default();
-    let wanted = Wanted { limit: args.limit.map_or(Ok(usize::MAX), usize::try_from)?, with_values: false };
-    let letters = desk.gather(&args.selection, wanted, |found| view.passes(found)).await?;
+    let wanted = Wanted { limit: args.chosen.limit(), with_values: false };
+    let letters = desk.gather(&args.chosen.selection, wanted, |found| view.passes(found)).await?;
     if !letters.is_empty() {
         let counted = print::counted(letters.len(), "dead letter", "dead letters");
         if !args.consent.to(&format!("discard {counted} of {} for good?", desk.log.topic()))? {

@@ -12,7 +12,7 @@ use crate::app;
 use crate::cli::dead_letters::desk::{Desk, Found, Wanted};
 use crate::cli::dead_letters::driving::{Driven, Orders, drive};
 use crate::cli::dead_letters::left_out::LeftOut;
-use crate::cli::dead_letters::selection::Selection;
+use crate::cli::dead_letters::selection::Chosen;
 use crate::cli::dead_letters::today::Forecast;
 use crate::cli::dead_letters::views::table;
 use crate::cli::person::{Consent, UnlessDry};
@@ -32,13 +32,7 @@ const SHOWN_LETTERS: usize = 50;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    selection: Selection,
-    /// All letters nobody has decided about.
-    #[arg(long)]
-    all: bool,
-    /// How many letters at the most, the oldest first.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    chosen: Chosen,
     /// Leave out letters that were redriven so often already.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     max_redrives: u32,
@@ -79,10 +73,7 @@ struct RedriveView<'a> {
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    if args.selection.is_all() != args.all {
-        return Ok(exit::not_understood("say which letters: PARTITION/OFFSET, a filter, or --all alone"));
-    }
-    if let Err(problem) = args.selection.check(SystemClock.now()) {
+    if let Err(problem) = args.chosen.check(SystemClock.now()) {
         return Ok(exit::not_understood(problem));
     }
     let desk = Desk::open(&args.source, settings).await?;
@@ -90,9 +81,9 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let home = if is_elsewhere(args, settings)? { Home::Other } else { Home::Same };
     let redriver = Redriver::new(&settings.kafka, &target, home)?;
     let mut left_out = LeftOut::default();
-    let limit = args.limit.map_or(Ok(usize::MAX), usize::try_from)?;
-    let wanted = Wanted { limit, with_values: true };
-    let mut letters = desk.gather(&args.selection, wanted, |found| left_out.passes(found, args.max_redrives)).await?;
+    let wanted = Wanted { limit: args.chosen.limit(), with_values: true };
+    let mut letters =
+        desk.gather(&args.chosen.selection, wanted, |found| left_out.passes(found, args.max_redrives)).await?;
     letters.retain(|found| left_out.passes_others(found));
     let forecast = Forecast::of(&letters, &app::decode_options(settings), desk.now);
     let driven = match args.person.named() {

@@ -21,6 +21,19 @@ pub(super) struct Selection {
     pub(super) filters: Filters,
 }
 
+/// The letters that are to be decided about: a selection, or all by a word of its own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Chosen {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// All letters nobody has decided about.
+    #[arg(long)]
+    all: bool,
+    /// How many letters at the most, the oldest first.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
 /// What letters that are meant have in common.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Filters {
@@ -77,9 +90,27 @@ impl Why {
     }
 }
 
+impl Chosen {
+    /// Goes on where the choice may be made.
+    ///
+    /// # Errors
+    /// Where nothing is chosen, or the selection may not be made: in words.
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), &'static str> {
+        if self.selection.is_all() != self.all {
+            return Err("say which letters: PARTITION/OFFSET, a filter, or --all alone");
+        }
+        self.selection.check(now)
+    }
+
+    /// How many letters at the most.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+}
+
 impl Selection {
     /// Whether nothing was selected: all letters are meant.
-    pub(super) fn is_all(&self) -> bool {
+    fn is_all(&self) -> bool {
         self.positions.is_empty() && self.filters.is_empty()
     }
 
