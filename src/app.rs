@@ -71,7 +71,7 @@ impl Adapters {
         let (account, simulator) = match &settings.gateway.kind {
             GatewayKind::Stripe(account) => (account.clone(), None),
             GatewayKind::Simulator => {
-                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock)).await?;
+                let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock))?;
                 tracing::warn!(gateway.address = %simulator.address(), "the gateway is a simulator: no money is taken");
                 let api_base = simulator.url().parse().context("the simulator's own address")?;
                 let account = StripeAccount { api_base, api_key: "sk_test_simulator".into(), webhook_secret: None };

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..ProviderConfig::default()
     };
     let config = SimulatorConfig { listen: args.listen, provider };
-    let simulator = Simulator::start(config, Arc::new(SystemClock)).await?;
+    let simulator = Simulator::start(config, Arc::new(SystemClock))?;
     eprintln!("simulator listening at {}; any key of the form sk_test_... is taken", simulator.url());
     app::stop_requested()?.await;
     simulator.shutdown().await;

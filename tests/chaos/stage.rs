@@ -44,7 +44,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Servers that are ready, and no instance yet.
     pub(crate) async fn set(form: &Form) -> Self {
-        let simulator = Simulator::start(SimulatorConfig::default(), Arc::new(SystemClock)).await.expect("a free port");
+        let simulator = Simulator::start(SimulatorConfig::default(), Arc::new(SystemClock)).expect("a free port");
         let (servers, ways) = servers_behind_proxies(simulator.address().port()).await;
         let topics = Topics::create_at(servers.brokers.clone(), PARTITIONS).await;
         topics.create_topic(&topics.outcomes).await;

@@ -23,14 +23,14 @@ mod world;
 macro_rules! every_gateway_keeps {
     ($($clause:ident),+ $(,)?) => {
         every_gateway_keeps!(@ stripe, $crate::contract::payment_gateway::world::World::over_http(), $($clause),+);
-        every_gateway_keeps!(@ memory, ::std::future::ready($crate::contract::payment_gateway::world::World::in_memory()), $($clause),+);
+        every_gateway_keeps!(@ memory, $crate::contract::payment_gateway::world::World::in_memory(), $($clause),+);
     };
     (@ $adapter:ident, $world:expr, $($clause:ident),+) => {
         mod $adapter {
             $(
                 #[tokio::test]
                 async fn $clause() {
-                    let world = $world.await;
+                    let world = $world;
                     super::$clause(&world).await;
                     world.end().await;
                 }

@@ -40,7 +40,7 @@ impl Stage {
 
     /// The same before a gateway that is set up so, and has this clock.
     pub(crate) async fn with(config: SimulatorConfig, clock: Arc<dyn Clock>, charge_flow: &'static str) -> Self {
-        let simulator = Simulator::start(config, clock).await.expect("a free port");
+        let simulator = Simulator::start(config, clock).expect("a free port");
         let (topics, database) = (Topics::create().await, Database::create().await);
         let gateway_url = simulator.url();
         // A killed member's partitions are free again after this long; the default is ten seconds.

@@ -4,6 +4,7 @@
 //! `GET` and `POST /_faults` (the fault switch: what a `POST` does not name is off),
 //! `POST /_refunds/{id}/fail` (a refund bounces, as it may for weeks) and `GET /_health`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -27,6 +28,10 @@ use crate::ports::clock::Clock;
 
 /// The largest form that is read; Stripe's own forms have a few hundred bytes.
 const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Connections that may wait to be accepted, where the system allows it: services connect for thousands of orders at
+/// once, and whoever finds no place is cut off.
+const BACKLOG: u32 = 16_384;
 
 /// How long open connections may take to end at a shutdown.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -55,7 +60,7 @@ pub struct SimulatorError {
     pub address: SocketAddr,
     /// What the operating system said.
     #[source]
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 /// A running simulator. Stops when it is dropped; `shutdown` also waits for its end.
@@ -71,9 +76,9 @@ impl Simulator {
     ///
     /// # Errors
     /// [`SimulatorError`] where the address is taken or not this machine's; nothing was started.
-    pub async fn start(config: SimulatorConfig, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
+    pub fn start(config: SimulatorConfig, clock: Arc<dyn Clock>) -> Result<Self, SimulatorError> {
         let failed = |source| SimulatorError { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listener = bind(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let provider = Arc::new(Provider::new(config.provider, clock));
         let stop = CancellationToken::new();
@@ -111,6 +116,13 @@ impl Simulator {
 struct Desk {
     provider: Arc<Provider>,
     stop: CancellationToken,
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(listener: TcpListener, provider: Arc<Provider>, stop: CancellationToken) {

@@ -94,7 +94,7 @@ impl Chosen {
     /// Goes on where the choice may be made.
     ///
     /// # Errors
-    /// Where nothing is chosen, or the selection may not be made: in words.
+    /// Where nothing is chosen, `--all` stands beside a selection, or that may not be made: in words.
     pub(super) fn check(&self, now: Timestamp) -> Result<(), &'static str> {
         if self.selection.is_all() != self.all {
             return Err("say which letters: PARTITION/OFFSET, a filter, or --all alone");

@@ -66,7 +66,7 @@ const READING: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = TempDir::with_prefix("order-payments-demo-").context("could not make a folder for the database")?;
-    let simulator = start_simulator(args.seed).await?;
+    let simulator = start_simulator(args.seed)?;
     let settings = settings(&folder, &simulator.url())?;
     app::migrate(&settings.database).await?;
     let app = App::build(&settings).await?;
@@ -97,11 +97,11 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     show(&accounts, args.json)
 }
 
-async fn start_simulator(seed: u64) -> anyhow::Result<Simulator> {
+fn start_simulator(seed: u64) -> anyhow::Result<Simulator> {
     let shares = [(Fault::CutAfter, LOST_ANSWERS)].into();
     let faults = Faults { shares, on: vec![Operation::Confirm], ..Faults::default() };
     let provider = ProviderConfig { seed, faults, ..ProviderConfig::default() };
-    Ok(Simulator::start(SimulatorConfig { provider, ..SimulatorConfig::default() }, Arc::new(SystemClock)).await?)
+    Ok(Simulator::start(SimulatorConfig { provider, ..SimulatorConfig::default() }, Arc::new(SystemClock))?)
 }
 
 /// The settings of a first try: everything embedded, nothing from the environment.

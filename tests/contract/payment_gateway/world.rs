@@ -45,10 +45,10 @@ impl World {
         Self { gateway, provider, sent: Mutex::default(), clock, simulator: None }
     }
 
-    pub(crate) async fn over_http() -> Self {
+    pub(crate) fn over_http() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let config = SimulatorConfig { provider: provider_config(), ..SimulatorConfig::default() };
-        let simulator = Simulator::start(config, Arc::clone(&clock) as _).await.expect("a free port");
+        let simulator = Simulator::start(config, Arc::clone(&clock) as _).expect("a free port");
         let gateway = StripeGateway::new(&Config {
             api_base: simulator.url().parse().expect("an address"),
             api_key: SecretString::from("sk_test_contract"),

@@ -26,7 +26,7 @@ use crate::support::postgres::Database;
 async fn an_hour_ago() -> (Database, Simulator, Arc<ManualClock>) {
     const HOUR: Duration = Duration::from_hours(1);
     let clock = Arc::new(ManualClock::at(SystemClock.now().minus(HOUR)));
-    let simulator = Simulator::start(SimulatorConfig::default(), clock.clone()).await.expect("a free port");
+    let simulator = Simulator::start(SimulatorConfig::default(), clock.clone()).expect("a free port");
     let database = Database::create().await;
     (database, simulator, clock)
 }

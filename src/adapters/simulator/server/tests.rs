@@ -13,8 +13,8 @@ use crate::domain::timestamp::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-async fn simulator() -> Simulator {
-    Simulator::start(SimulatorConfig::default(), Arc::new(ManualClock::at(NOW))).await.expect("a free port")
+fn simulator() -> Simulator {
+    Simulator::start(SimulatorConfig::default(), Arc::new(ManualClock::at(NOW))).expect("a free port")
 }
 
 fn client() -> Client {
@@ -37,7 +37,7 @@ async fn create(simulator: &Simulator, key: &str) -> reqwest::Result<reqwest::Re
 
 #[tokio::test]
 async fn a_form_becomes_a_charge() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let answer = create(&simulator, "k").await.expect("an answer");
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "application/json");
@@ -59,7 +59,7 @@ async fn a_form_becomes_a_charge() {
 
 #[tokio::test]
 async fn a_request_without_a_secret_key_is_refused() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let answer = client().get(format!("{}/v1/balance", simulator.url())).send().await.expect("an answer");
     assert_eq!(answer.status(), 401);
     simulator.shutdown().await;
@@ -67,7 +67,7 @@ async fn a_request_without_a_secret_key_is_refused() {
 
 #[tokio::test]
 async fn a_cut_connection_gives_no_answer_though_the_charge_was_made() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     simulator.provider().inject(Fault::CutAfter);
     let error = create(&simulator, "k").await.expect_err("no answer");
     assert!(!error.is_connect() && !error.is_timeout(), "{error:?}");
@@ -77,7 +77,7 @@ async fn a_cut_connection_gives_no_answer_though_the_charge_was_made() {
 
 #[tokio::test]
 async fn a_hanging_answer_does_not_hold_up_the_shutdown() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     simulator.provider().inject(Fault::Timeout);
     let provider = Arc::clone(simulator.provider());
     let stopping = async {
@@ -99,7 +99,7 @@ async fn a_hanging_answer_does_not_hold_up_the_shutdown() {
 
 #[tokio::test]
 async fn a_dropped_simulator_charges_nothing_over_connections_that_are_open() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let (url, provider) = (simulator.url(), Arc::clone(simulator.provider()));
     let client = client();
     let pay = || {
@@ -116,7 +116,7 @@ async fn a_dropped_simulator_charges_nothing_over_connections_that_are_open() {
 #[tokio::test]
 async fn a_late_request_is_cut_at_once_and_executed_when_it_is_due() {
     let clock = Arc::new(ManualClock::at(NOW));
-    let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock) as _).await.expect("a free port");
+    let simulator = Simulator::start(SimulatorConfig::default(), Arc::clone(&clock) as _).expect("a free port");
     simulator.provider().inject(Fault::Late);
     assert!(create(&simulator, "k").await.is_err());
     assert_eq!(simulator.provider().totals().charges, 0);
@@ -129,16 +129,16 @@ async fn a_late_request_is_cut_at_once_and_executed_when_it_is_due() {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let config = SimulatorConfig { listen: simulator.address(), ..SimulatorConfig::default() };
-    let Err(error) = Simulator::start(config, Arc::new(ManualClock::at(NOW))).await else { panic!("two listeners") };
+    let Err(error) = Simulator::start(config, Arc::new(ManualClock::at(NOW))) else { panic!("two listeners") };
     assert_eq!(error.to_string(), format!("the payment simulator cannot listen at {}", simulator.address()));
     simulator.shutdown().await;
 }
 
 #[tokio::test]
 async fn what_the_api_does_not_know_is_refused() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let url = simulator.url();
     let deleted = client().delete(format!("{url}/v1/payment_intents")).send().await.expect("an answer");
     assert_eq!(deleted.status(), 405);
@@ -153,7 +153,7 @@ async fn what_the_api_does_not_know_is_refused() {
 
 #[tokio::test]
 async fn the_switch_takes_a_query_or_json_and_refuses_nonsense() {
-    let simulator = simulator().await;
+    let simulator = simulator();
     let switch = format!("{}/_faults", simulator.url());
     let set = client().post(format!("{switch}?rate_limited=1&on=create")).send().await.expect("an answer");
     assert_eq!(set.status(), 200);
