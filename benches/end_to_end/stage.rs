@@ -20,7 +20,7 @@ use crate::support::unique;
 use crate::written::Written;
 
 /// How long anything may take that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Of every topic: as many for each of one, two, three, four or six instances.
 pub(crate) const PARTITIONS: i32 = 12;
