@@ -68,8 +68,8 @@ pub(in crate::adapters::postgres) const CONCURRENT_BATCHES: usize = 3;
 /// statement here walks its input, in key order, and finds each row by its key; so two instances also
 /// lock rows in the same order. A planner that remembers small tables prefers to scan or hash them
 /// whole for each batch (measured: 171 ms for arming 500 of 700 orders, now about 20, whatever the table). It may do
-/// neither. Nor may it compile plans to machine code: an estimate of a large table
-/// is enough for that, and no statement here reads much of one.
+/// neither. Nor may it compile plans to machine code: an estimate of a large table is enough for that, and no
+/// statement here reads much of one.
 macro_rules! session {
     ($plans:literal) => {
         concat!(

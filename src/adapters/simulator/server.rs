@@ -30,7 +30,7 @@ use crate::ports::clock::Clock;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// Connections that may wait to be accepted, where the system allows it: services connect for thousands of orders at
-/// once, and whoever finds no place is cut off.
+/// once, and whoever finds no place may be cut off.
 const BACKLOG: u32 = 16_384;
 
 /// How long open connections may take to end at a shutdown.
