@@ -157,7 +157,7 @@ impl ProcessPayment {
     async fn advance(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         let reference = match self.gateway.prepare(payment, &mut evidence.exchanges).await {
             Ok(Preparation::Prepared(reference)) => reference,
-            Ok(Preparation::Refused(reason)) => return self.fail(payment, reason, evidence).await,
+            Ok(Preparation::Refused(reason)) => return rarely(self.fail(payment, reason, evidence)).await,
             Err(trouble) => return rarely(self.wait_out(payment, trouble, evidence)).await,
         };
         let armed = self.store.orders.arm(payment, &reference, self.clock.now(), &evidence).await;
@@ -213,6 +213,12 @@ impl ProcessPayment {
 /// A part of the flow that most orders never meet, kept apart from their futures: those of thousands of
 /// orders are held at once, and each is as large as the largest way through it.
 fn rarely<Part: Future>(part: Part) -> Pin<Box<Part>> {
+    apart(part)
+}
+
+/// A part of the flow that takes much room and is soon over, kept apart from the order's future, which waits
+/// for the gateway most of the time.
+fn apart<Part: Future>(part: Part) -> Pin<Box<Part>> {
     Box::pin(part)
 }
 

@@ -118,7 +118,7 @@ impl Workshop {
                 self.pay(record, *request, Some(refused)).await
             }
             Task::Refuse(rejection) => {
-                self.refuse(record, &rejection).await;
+                Box::pin(self.refuse(record, &rejection)).await;
                 None
             }
         }
@@ -128,7 +128,8 @@ impl Workshop {
         let order_id = request.order.id().clone();
         match self.handler.handle(request).await {
             Handling::Done => finish(record, "handled"),
-            Handling::DeadLetter(rejection) => self.refuse(record, &rejection).await,
+            // Boxed as it is rare: the room for it would be kept for every order.
+            Handling::DeadLetter(rejection) => Box::pin(self.refuse(record, &rejection)).await,
             Handling::Retry(why) => {
                 self.note_retry(&order_id, &why);
                 let first = || Box::new(Refused { order_id, backoff: Backoff::new(), counted: self.status.retrying() });

@@ -83,6 +83,7 @@ impl Client {
         let entry = Entry::of(call, asked);
         let mut in_doubt = false;
         let mut tries = 1;
+        sent.reserve_exact(1); // Most calls are one request.
         loop {
             self.rate.turn(asked.endpoint()).await;
             let start = Instant::now();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, rarely, storing};
+use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, apart, rarely, storing};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderError, OrderStatus};
 use crate::domain::outcome::FailureReason;
@@ -79,7 +79,7 @@ impl ProcessPayment {
         reference: ProviderToken,
         evidence: Evidence,
     ) -> Result<Settled, ProcessError> {
-        self.settle(payment, payment.paid(reference, self.clock.now()), evidence).await
+        apart(self.settle(payment, payment.paid(reference, self.clock.now()), evidence)).await
     }
 
     pub(super) async fn fail(
@@ -88,7 +88,7 @@ impl ProcessPayment {
         reason: FailureReason,
         evidence: Evidence,
     ) -> Result<Settled, ProcessError> {
-        self.settle(payment, payment.failed(reason, self.clock.now()), evidence).await
+        apart(self.settle(payment, payment.failed(reason, self.clock.now()), evidence)).await
     }
 
     async fn settle(
