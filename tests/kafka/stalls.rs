@@ -7,8 +7,10 @@ use std::time::Duration;
 use order_payments::adapters::kafka::ConsumerError;
 
 use crate::kafka::breakable::Breakable;
+use crate::chaos::servers::Servers;
 use crate::kafka::fakes::Recorder;
-use crate::kafka::support::{Running, run};
+use crate::kafka::support::{Cluster, Running, run};
+use crate::support::proxy::{Entrance, Mode};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -80,4 +82,28 @@ async fn a_consumer_that_has_nothing_to_read_or_may_not_read_does_not_stall() {
     running.wait_until(|_| begun.elapsed() > PATIENCE * 3).await;
     assert_eq!(running.status.now().stall_repairs, 0);
     running.stop().await.expect("an orderly end");
+}
+
+/// On a real broker: its connection is open and every other request is answered, but no fetch arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_loses_every_fetch_is_left_for_that_of_another_client() {
+    let entrance = Entrance::open().await;
+    let servers = Servers::start(&[entrance.port()]).await;
+    let proxy = entrance.lead_to(servers.proxied[0]);
+    let cluster = Cluster::real_at(&servers.brokers).await.but(|config| config.stall_timeout = PATIENCE);
+    let cut_off = cluster.but(|config| config.brokers = proxy.address.to_string());
+    cluster.request((0..20).map(|number| format!("o-{number}"))).await;
+    proxy.set(Mode::Fetchless);
+    let handler = Arc::new(Recorder::open());
+    let running = run(&cut_off, 8, &handler);
+    // A seek and a new assignment of each of three partitions: neither leaves the connection.
+    running.wait_until(|status| status.stall_repairs >= 6).await;
+    assert_eq!(handler.calls().len(), 0);
+    proxy.set(Mode::Pass);
+    cluster.wait_for_committed(20).await;
+    running.wait_until(|status| status.stalled_partitions == 0 && status.stall_reason.is_none()).await;
+    assert!(running.status.now().stall_repairs > 6, "another client was made");
+    running.stop().await.expect("an orderly end");
+    assert_eq!(handler.calls().len(), 20, "each was handled once");
+    servers.stop().await;
 }

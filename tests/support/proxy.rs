@@ -39,6 +39,8 @@ pub(crate) enum Mode {
     Mute,
     /// So many bytes of answers arrive, then the connection is closed.
     Bitten(usize),
+    /// A connection to Kafka that is opened now never carries a fetch; whatever else is asked for arrives.
+    Fetchless,
 }
 
 /// A proxy that listens and does not know yet where to.
@@ -143,11 +145,14 @@ struct Way {
     is_silent: bool,
     /// What may still arrive before the connection is bitten off.
     left: Option<usize>,
+    /// Takes the fetches out of what is sent.
+    sieve: Option<Sieve>,
 }
 
 impl Way {
     fn new(direction: Direction, mode: Mode, modes: watch::Receiver<Mode>) -> Self {
-        let mut way = Self { direction, modes, is_silent: false, left: None };
+        let sieve = (mode == Mode::Fetchless && direction == Direction::Up).then(Sieve::default);
+        let mut way = Self { direction, modes, is_silent: false, left: None, sieve };
         way.note(mode);
         way
     }
@@ -177,7 +182,8 @@ impl Way {
             };
             match read {
                 Ok(read @ 1..) => {
-                    if let Some(end) = self.deliver(&mut to, &buffer[..read]).await {
+                    let sifted = self.sieve.as_mut().map(|sieve| sieve.sift(&buffer[..read]));
+                    if let Some(end) = self.deliver(&mut to, sifted.as_deref().unwrap_or(&buffer[..read])).await {
                         return end;
                     }
                 }
@@ -234,6 +240,31 @@ impl Way {
         }
         let _receiver_is_gone_too = to.shutdown().await;
         End::Closed
+    }
+}
+
+/// Takes Kafka's requests apart: each is its length in four bytes, then what it asks for in two, and the rest.
+#[derive(Default)]
+struct Sieve {
+    unfinished: Vec<u8>,
+}
+
+impl Sieve {
+    const FETCH: [u8; 2] = [0, 1];
+
+    /// The requests that are complete with these bytes, without fetches.
+    fn sift(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.unfinished.extend_from_slice(bytes);
+        let mut sifted = Vec::new();
+        while let Some(length) = self.unfinished.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
+            && self.unfinished.len() >= 4 + length
+        {
+            let request: Vec<u8> = self.unfinished.drain(..4 + length).collect();
+            if !request[4..].starts_with(&Self::FETCH) {
+                sifted.extend(request);
+            }
+        }
+        sifted
     }
 }
 
@@ -309,5 +340,24 @@ mod tests {
             let mut new = TcpStream::connect(proxy.address).await.expect("it listens");
             assert_eq!(ask(&mut new).await, Some(Ok(6)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_fetches_carries_whatever_else_is_asked() {
+        let (fetch, other) = (*b"\0\0\0\x03\0\x01f", *b"\0\0\0\x03\0\x03o");
+        let (proxy, mut before, _server) = echo().await;
+        assert_eq!(ask(&mut before).await, Some(Ok(6)));
+        proxy.set(Mode::Fetchless);
+        let mut client = TcpStream::connect(proxy.address).await.expect("it listens");
+        client.write_all(&[&fetch[..], &other[..2]].concat()).await.expect("sent");
+        client.write_all(&[&other[2..], &fetch[..]].concat()).await.expect("sent");
+        let mut answer = [0; 7];
+        client.read_exact(&mut answer).await.expect("the other request is answered");
+        assert_eq!(answer, other);
+        assert!(timeout(SHORT, client.read(&mut answer)).await.is_err(), "and nothing more");
+        proxy.set(Mode::Pass);
+        client.write_all(&fetch).await.expect("sent");
+        assert!(timeout(SHORT, client.read(&mut answer)).await.is_err(), "it stays as it was opened");
+        assert_eq!(ask(&mut before).await, Some(Ok(6)));
     }
 }
