@@ -12,7 +12,7 @@ use crate::kafka::support::{Cluster, DEADLINE, PARTITIONS, named};
 /// The one broker of the cluster.
 const BROKER: i32 = 1;
 
-/// What clients are told who fetch from it in vain, and how often: for longer than any test lasts.
+/// What clients are told who ask in vain, and how often those are who fetch: for longer than any test lasts.
 const REFUSAL: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
 const REFUSALS: usize = 10_000;
 
@@ -20,6 +20,7 @@ const REFUSALS: usize = 10_000;
 enum Switch {
     Up(bool),
     Fetches(bool),
+    NoOffsets(usize),
 }
 
 /// A broker in this process whose connections can be cut. Its handle may not leave its thread.
@@ -47,6 +48,9 @@ impl Breakable {
                     Switch::Up(false) => broker.broker_down(BROKER).expect("switched"),
                     Switch::Fetches(true) => broker.clear_request_errors(RDKafkaApiKey::Fetch),
                     Switch::Fetches(false) => broker.request_errors(RDKafkaApiKey::Fetch, &vec![REFUSAL; REFUSALS]),
+                    Switch::NoOffsets(times) => {
+                        broker.request_errors(RDKafkaApiKey::ListOffsets, &vec![REFUSAL; times]);
+                    }
                 }
                 done.send(()).expect("the test waits");
             }
@@ -64,6 +68,11 @@ impl Breakable {
     /// keep to themselves.
     pub(crate) fn answers_fetches(&self, answers: bool) {
         self.tell(Switch::Fetches(answers));
+    }
+
+    /// Refuses the next so many questions for offsets, as a broker does that has just ceased to lead.
+    pub(crate) fn tells_no_offsets(&self, times: usize) {
+        self.tell(Switch::NoOffsets(times));
     }
 
     fn tell(&self, switch: Switch) {

@@ -66,3 +66,15 @@ async fn a_stop_during_an_outage_ends_in_time() {
     // Three seconds more than the deadline, as promised, and one for a busy machine.
     assert!(took < drain + Duration::from_secs(4), "{took:?}: {ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_whose_leaders_are_elsewhere_for_a_moment_is_asked_for_again() {
+    let broker = Breakable::start();
+    let cluster = &broker.cluster;
+    let publisher = KafkaEventPublisher::new(&cluster.config, &cluster.storage()).expect("a publisher");
+    publisher.take_over().await.expect("taken over");
+    let batch: Vec<_> = orders().map(|order| contract::paid(&order)).collect();
+    publisher.publish(&batch).await.expect("published");
+    broker.tells_no_offsets(3);
+    assert_eq!(publisher.tail(&[], 1_000).await.expect("read").events.len(), 6);
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use order_payments::adapters::kafka::ConsumerError;
 
-use crate::kafka::breakable::Breakable;
 use crate::chaos::servers::Servers;
+use crate::kafka::breakable::Breakable;
 use crate::kafka::fakes::Recorder;
 use crate::kafka::support::{Cluster, Running, run};
 use crate::support::proxy::{Entrance, Mode};

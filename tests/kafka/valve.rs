@@ -1,4 +1,4 @@
-//! The application's hand on the intake: while it is closed nothing new is read, and polling goes on.
+//! The application's hand on the intake: while it is closed nothing new is read or begun, and polling goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ async fn nothing_is_read_before_the_valve_opens(cluster: Cluster) {
     assert_eq!(handler.calls().len(), 10, "nothing was handled twice");
 }
 
-async fn what_is_held_goes_on_while_the_valve_is_closed(cluster: Cluster) {
+async fn what_is_handled_goes_on_while_the_valve_is_closed(cluster: Cluster) {
     cluster.request(["a", "b"]).await;
     let handler = Arc::new(Recorder::shut());
     let running = run(&cluster, 8, &handler);
@@ -62,6 +62,42 @@ async fn what_is_held_goes_on_while_the_valve_is_closed(cluster: Cluster) {
     cluster.wait_for_committed(12).await;
     running.stop().await.expect("an orderly end");
     assert_eq!(handler.calls().len(), 12, "nothing was handled twice");
+}
+
+async fn what_is_held_and_not_begun_waits_until_the_valve_opens(cluster: Cluster) {
+    cluster.request((0..10).map(|number| format!("o-{number}"))).await;
+    let handler = Arc::new(Recorder::shut());
+    let running = run(&cluster, 2, &handler);
+    handler.wait_for_calls(2).await;
+    running.wait_until(|status| status.held_records == 10).await;
+    close(&cluster);
+    wait_for_pause(&running).await;
+    handler.let_through(100);
+    running.wait_until(|status| status.in_flight == 0).await;
+    wait_for_polls(&running).await;
+    assert_eq!((handler.calls().len(), running.status.now().held_records), (2, 8), "none of them is begun");
+    cluster.valve.send_replace(None);
+    cluster.wait_for_committed(10).await;
+    running.stop().await.expect("an orderly end");
+    assert_eq!(handler.calls().len(), 10, "each was handled once");
+}
+
+async fn what_is_held_and_not_begun_is_left_to_others_at_the_end(cluster: Cluster) {
+    cluster.request((0..10).map(|number| format!("o-{number}"))).await;
+    let handler = Arc::new(Recorder::shut());
+    let running = run(&cluster, 2, &handler);
+    handler.wait_for_calls(2).await;
+    running.wait_until(|status| status.held_records == 10).await;
+    close(&cluster);
+    wait_for_pause(&running).await;
+    handler.let_through(100);
+    running.stop().await.expect("an orderly end, and no wait for what may not be begun");
+    assert_eq!(handler.calls().len(), 2);
+    cluster.valve.send_replace(None);
+    let next = run(&cluster, 8, &handler);
+    cluster.wait_for_committed(10).await;
+    next.stop().await.expect("an orderly end");
+    assert_eq!(handler.calls().len(), 10, "each was handled once");
 }
 
 async fn a_full_house_stays_paused_when_the_valve_opens(cluster: Cluster) {
@@ -97,7 +133,9 @@ macro_rules! on_both {
 
 on_both!(
     nothing_is_read_before_the_valve_opens,
-    what_is_held_goes_on_while_the_valve_is_closed,
+    what_is_handled_goes_on_while_the_valve_is_closed,
+    what_is_held_and_not_begun_waits_until_the_valve_opens,
+    what_is_held_and_not_begun_is_left_to_others_at_the_end,
     a_full_house_stays_paused_when_the_valve_opens,
 );
 

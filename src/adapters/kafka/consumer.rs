@@ -45,6 +45,7 @@ const REVOKES: usize = 16;
 pub struct PaymentConsumer {
     handed: mpsc::Receiver<Handed>,
     lanes: Lanes,
+    valve: watch::Receiver<Option<String>>,
     stop: std_mpsc::Sender<Instant>,
     ended: oneshot::Receiver<Result<(), ConsumerError>>,
     closed: oneshot::Receiver<()>,
@@ -60,8 +61,8 @@ pub struct Intake {
     pub decode: DecodeOptions,
     /// Tells how old a request is.
     pub clock: Arc<dyn Clock>,
-    /// Why nothing new may be read now; `None` while it may. What is held goes on. Stays as it was last
-    /// where its sender is dropped.
+    /// Why nothing new may be read or begun now; `None` while it may. What is being handled goes on. Stays as it
+    /// was last where its sender is dropped.
     pub valve: watch::Receiver<Option<String>>,
     /// How far partitions were handled, as the database knows it: stored before every commit.
     pub positions: Arc<dyn PositionRepository>,
@@ -94,8 +95,9 @@ impl PaymentConsumer {
             guard: intake.restore_guard,
             status: status.clone(),
         };
-        let (valve, stalls) = (Valve::new(intake.valve, status.clone()), StallWatch::new(config.stall_timeout));
-        let wires = Wires { hand_over, stopped, valve, stalls };
+        let valve = intake.valve;
+        let stalls = StallWatch::new(config.stall_timeout);
+        let wires = Wires { hand_over, stopped, valve: Valve::new(valve.clone(), status.clone()), stalls };
         let poller = Poller::new(applicant.join()?, may_be_held, wires).map_err(no_thread)?;
         let poll = move || {
             let (result, consumer) = keep_polling(poller, &applicant, may_be_held);
@@ -107,8 +109,8 @@ impl PaymentConsumer {
         let spawned = thread::Builder::new().name("kafka-poll".to_owned()).spawn(poll);
         spawned.map_err(no_thread)?;
         let workshop = Workshop::new(intake.decode, intake.clock, handler, dead_letters, status.clone());
-        let lanes = Lanes::new(workshop, intake.max_in_flight, status.clone());
-        Ok(Self { handed, lanes, stop, ended, closed, status })
+        let lanes = Lanes::new(workshop, intake.max_in_flight, valve.clone(), status.clone());
+        Ok(Self { handed, lanes, valve, stop, ended, closed, status })
     }
 
     /// A handle on how the consumer is doing, which outlives it.
@@ -156,6 +158,7 @@ impl PaymentConsumer {
                     Some(Handed::Revoked) => self.lanes.drop_revoked(),
                     None => return Ok(()),
                 },
+                Ok(()) = self.valve.changed() => self.lanes.start_ready(),
                 ended = self.lanes.next_end(), if !self.lanes.is_idle() => if let Err(panic) = ended {
                     tracing::error!(error = %panic, "a request's handler panicked: the service stops");
                     return Err(ConsumerError::HandlerPanicked);

@@ -1,10 +1,12 @@
 //! Every live order is its own lane: its records are handled one after the other, those of other
-//! orders at the same time. Knows nothing of Kafka's groups; starts nothing whose lease is revoked.
+//! orders at the same time. Knows nothing of Kafka's groups; starts nothing whose lease is revoked, and
+//! nothing at all while the application keeps intake closed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::adapters::kafka::record::Record;
@@ -47,6 +49,8 @@ pub(crate) struct Lanes {
     ready: Turns<Work>,
     running: JoinSet<Left>,
     resting: JoinSet<Left>,
+    /// Why nothing may be started; `None` while it may.
+    valve: watch::Receiver<Option<String>>,
     status: StatusHandle,
 }
 
@@ -61,7 +65,12 @@ enum Left {
 }
 
 impl Lanes {
-    pub(crate) fn new(workshop: Workshop, max_in_flight: usize, status: StatusHandle) -> Self {
+    pub(crate) fn new(
+        workshop: Workshop,
+        max_in_flight: usize,
+        valve: watch::Receiver<Option<String>>,
+        status: StatusHandle,
+    ) -> Self {
         Self {
             workshop: Arc::new(workshop),
             max_in_flight,
@@ -69,6 +78,7 @@ impl Lanes {
             ready: Turns::new(),
             running: JoinSet::new(),
             resting: JoinSet::new(),
+            valve,
             status,
         }
     }
@@ -156,8 +166,9 @@ impl Lanes {
         });
     }
 
-    fn start_ready(&mut self) {
-        while self.running.len() < self.max_in_flight {
+    /// Starts what is ready, while there are places and the valve is open. To be called whenever that turns.
+    pub(crate) fn start_ready(&mut self) {
+        while self.running.len() < self.max_in_flight && self.valve.borrow().is_none() {
             let Some(work) = self.ready.pop() else { break };
             let workshop = Arc::clone(&self.workshop);
             self.running.spawn(async move {

@@ -141,9 +141,29 @@ fn partitions(client: &Client, config: &Config) -> Result<Vec<i32>, TailError> {
     Ok(found)
 }
 
-/// The first or the last offsets of all partitions. One request a broker: librdkafka hands the special
-/// offsets of a look-up by time on to the broker, where they mean what they say.
+/// The first or the last offsets of all partitions, asked again while they are between two leaders, as those of a
+/// topic that was just made.
 fn offsets(client: &Client, topic: &str, partitions: &[i32], wanted: Offset) -> Result<Offsets, KafkaError> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+
+    let began = Instant::now();
+    loop {
+        let problem = match offsets_now(client, topic, partitions, wanted) {
+            Ok(offsets) => return Ok(offsets),
+            Err(problem) => problem,
+        };
+        let may_pass = matches!(problem.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition));
+        if !may_pass || began.elapsed() >= ANSWER_TIMEOUT {
+            return Err(problem);
+        }
+        // Nothing is assigned, so nothing can come: this only waits, and serves the client's log.
+        let _nothing = client.poll(TICK);
+    }
+}
+
+/// One request a broker: librdkafka hands the special offsets of a look-up by time on to the broker, where they
+/// mean what they say.
+fn offsets_now(client: &Client, topic: &str, partitions: &[i32], wanted: Offset) -> Result<Offsets, KafkaError> {
     let mut question = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
         question.add_partition_offset(topic, *partition, wanted)?;
