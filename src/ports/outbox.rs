@@ -53,8 +53,11 @@ pub trait Outbox: Send + Sync {
 
     /// Takes over events that were found on `topic`: those known here are marked as published, others
     /// are stored as published with their bytes. Where a known event has other bytes on the topic, that
-    /// is reported and the topic's are kept: they are what the world has read. Stores exactly how far each partition was read: that
-    /// is less than was known where the topic was deleted and made anew.
+    /// is reported and the topic's are kept: they are what the world has read.
+    ///
+    /// Stores how far each partition was read, be it less than was known when the reading began, `read_from`: the
+    /// topic was made anew then. What was raised above `read_from` meanwhile, by a relay that publishes, is not
+    /// lowered.
     ///
     /// # Errors
     /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the same stretch again.
@@ -62,6 +65,7 @@ pub trait Outbox: Send + Sync {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError>;
 
@@ -131,6 +135,13 @@ pub struct Position {
     pub partition: i32,
     /// The next offset to read.
     pub next_offset: i64,
+}
+
+impl Position {
+    /// The next offset of a partition by these positions: 0 where they do not say.
+    pub fn next_of(partition: i32, positions: &[Self]) -> i64 {
+        positions.iter().find(|position| position.partition == partition).map_or(0, |position| position.next_offset)
+    }
 }
 
 /// What taking over found.

@@ -145,7 +145,7 @@ async fn an_end_that_was_found_on_the_topic_is_known(database: &Database) {
     elsewhere.settle(&failed(&armed(&*elsewhere, "ord_1").await)).await.expect("settled");
     let event = elsewhere.unpublished(1).await.expect("read").remove(0);
     let store = database.open().await;
-    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 0 }], &[]).await.expect("adopted");
+    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 0 }], &[], &[]).await.expect("adopted");
     assert_eq!(store.told(&id("ord_1")).await.expect("read"), Some(OutcomeKind::Failed), "of an order not known here");
 }
 

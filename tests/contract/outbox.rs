@@ -21,6 +21,7 @@ every_repository_keeps!(
     an_unknown_event_may_be_marked,
     publishing_only_raises_a_position,
     reading_stores_the_position_as_it_is,
+    reading_lowers_nothing_that_a_relay_raised_meanwhile,
     a_position_belongs_to_its_topic,
     the_storage_has_one_name,
     an_order_tells_its_events_and_which_are_published,
@@ -97,9 +98,25 @@ async fn reading_stores_the_position_as_it_is(database: &Database) {
     let store = database.open().await;
     let event = settled(&*store, "ord_1").await;
     store.mark_published(TOPIC, &[at(&event, 2, 9)]).await.expect("marked");
+    let known = store.positions(TOPIC).await.expect("read");
     let read = [Position { partition: 1, next_offset: 7 }, Position { partition: 2, next_offset: 0 }];
-    store.adopt(TOPIC, &[], &read).await.expect("adopted");
+    store.adopt(TOPIC, &[], &known, &read).await.expect("adopted");
     assert_eq!(store.positions(TOPIC).await.expect("read"), read, "the topic may have been made anew");
+}
+
+async fn reading_lowers_nothing_that_a_relay_raised_meanwhile(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    store.mark_published(TOPIC, &[at(&event, 0, 4)]).await.expect("marked");
+    let known = store.positions(TOPIC).await.expect("read");
+    store.mark_published(TOPIC, &[at(&event, 0, 9), at(&event, 1, 2)]).await.expect("marked");
+    let up_to = |zeroth, first| {
+        [Position { partition: 0, next_offset: zeroth }, Position { partition: 1, next_offset: first }]
+    };
+    store.adopt(TOPIC, &[], &known, &up_to(7, 0)).await.expect("adopted");
+    assert_eq!(store.positions(TOPIC).await.expect("read"), up_to(10, 3), "the relay knows better");
+    store.adopt(TOPIC, &[], &known, &up_to(12, 5)).await.expect("adopted");
+    assert_eq!(store.positions(TOPIC).await.expect("read"), up_to(12, 5), "unless more was read than it wrote");
 }
 
 async fn a_position_belongs_to_its_topic(database: &Database) {
@@ -108,7 +125,7 @@ async fn a_position_belongs_to_its_topic(database: &Database) {
     store.mark_published(TOPIC, &[at(&event, 0, 9)]).await.expect("marked");
     assert_eq!(store.positions("outcomes-2").await.expect("read"), []);
     let read = [Position { partition: 0, next_offset: 3 }];
-    store.adopt("outcomes-2", &[], &read).await.expect("adopted");
+    store.adopt("outcomes-2", &[], &[], &read).await.expect("adopted");
     assert_eq!(store.positions("outcomes-2").await.expect("read"), read);
     assert_eq!(store.positions(TOPIC).await.expect("read"), [Position { partition: 0, next_offset: 10 }]);
 }
@@ -137,11 +154,11 @@ async fn a_known_event_that_is_found_is_marked(database: &Database) {
     let store = database.open().await;
     let event = settled(&*store, "ord_1").await;
     let read = [Position { partition: 0, next_offset: 5 }];
-    let adopted = store.adopt(TOPIC, &[found(&event, 4)], &read).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &[found(&event, 4)], &[], &read).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 1, stored: 0 });
     assert_eq!(store.unpublished(10).await.expect("read"), []);
     assert_eq!(store.positions(TOPIC).await.expect("read"), read);
-    let again = store.adopt(TOPIC, &[found(&event, 4)], &read).await.expect("adopted");
+    let again = store.adopt(TOPIC, &[found(&event, 4)], &[], &read).await.expect("adopted");
     assert_eq!(again, Adopted::default());
 }
 
@@ -150,7 +167,7 @@ async fn a_known_event_that_is_found_with_other_bytes_is_marked(database: &Datab
     let event = settled(&*store, "ord_1").await;
     let other = OutcomeEvent { payload: b"{}".to_vec(), ..event };
     for marked in [1, 0] {
-        let adopted = store.adopt(TOPIC, &[found(&other, 4)], &[]).await.expect("adopted");
+        let adopted = store.adopt(TOPIC, &[found(&other, 4)], &[], &[]).await.expect("adopted");
         assert_eq!(adopted, Adopted { marked, stored: 0 });
     }
     assert_eq!(store.unpublished(10).await.expect("read"), [], "it must not be published a second time");
@@ -159,7 +176,7 @@ async fn a_known_event_that_is_found_with_other_bytes_is_marked(database: &Datab
 async fn an_unknown_event_that_is_found_is_stored_as_published(database: &Database) {
     let (store, elsewhere) = (database.open().await, Database::create(crate::contract::database::Kind::Memory).await);
     let unknown = settled(&*elsewhere.open().await, "ord_9").await;
-    let adopted = store.adopt(TOPIC, &[found(&unknown, 0)], &[]).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &[found(&unknown, 0)], &[], &[]).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 0, stored: 1 });
     assert_eq!(store.unpublished(10).await.expect("read"), []);
 }
@@ -169,14 +186,14 @@ async fn an_event_that_is_found_twice_is_one(database: &Database) {
     let unknown = settled(&*elsewhere.open().await, "ord_9").await;
     let known = settled(&*store, "ord_1").await;
     let stretch = [found(&unknown, 0), found(&known, 1), found(&unknown, 2), found(&known, 3)];
-    let adopted = store.adopt(TOPIC, &stretch, &[]).await.expect("adopted");
+    let adopted = store.adopt(TOPIC, &stretch, &[], &[]).await.expect("adopted");
     assert_eq!(adopted, Adopted { marked: 1, stored: 1 });
 }
 
 async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database) {
     let store = database.open().await;
     let settlement = paid(&armed(&*store, "ord_1").await);
-    store.adopt(TOPIC, &[found(&encode(&settlement.outcome), 0)], &[]).await.expect("adopted");
+    store.adopt(TOPIC, &[found(&encode(&settlement.outcome), 0)], &[], &[]).await.expect("adopted");
     assert_eq!(store.settle(&settlement).await.expect("settled"), Settling::Stored);
     assert_eq!(store.unpublished(10).await.expect("read"), []);
 }
@@ -184,7 +201,7 @@ async fn a_settlement_that_was_told_before_publishes_nothing(database: &Database
 async fn a_settlement_that_was_told_otherwise_stores_nothing(database: &Database) {
     let store = database.open().await;
     let armed = armed(&*store, "ord_1").await;
-    store.adopt(TOPIC, &[found(&encode(&paid(&armed).outcome), 0)], &[]).await.expect("adopted");
+    store.adopt(TOPIC, &[found(&encode(&paid(&armed).outcome), 0)], &[], &[]).await.expect("adopted");
     let told = store.settle(&failed(&armed)).await.expect("an answer");
     assert_eq!(told, Settling::ToldOtherwise);
     let stored = store.get(&id("ord_1")).await.expect("read").expect("stored");

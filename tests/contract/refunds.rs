@@ -181,7 +181,7 @@ async fn an_end_that_was_found_on_the_topic_is_not_told_again(database: &Databas
     advanced(&*elsewhere, refund.sending(NOW)).await;
     advanced(&*elsewhere, end.clone()).await;
     let event = elsewhere.unpublished(1).await.expect("read").remove(0);
-    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 7 }], &[]).await.expect("adopted");
+    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 7 }], &[], &[]).await.expect("adopted");
     requested(&*store, 1, "ord_1", "2.50").await;
     advanced(&*store, refund.sending(NOW)).await;
     advanced(&*store, end).await;

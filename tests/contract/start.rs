@@ -196,5 +196,5 @@ async fn adopt_other_bytes(database: &Database) {
     store.settle(&paid(&armed(&*store, "ord_1").await)).await.expect("settled");
     let stored = store.unpublished(1).await.expect("read").remove(0);
     let event = OutcomeEvent { payload: b"{}".to_vec(), ..stored };
-    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 0 }], &[]).await.expect("adopted");
+    store.adopt("outcomes", &[FoundEvent { event, partition: 0, offset: 0 }], &[], &[]).await.expect("adopted");
 }

@@ -129,6 +129,7 @@ impl Outbox for MemoryOrderRepository {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
         let events = &mut self.tables().events;
@@ -147,7 +148,9 @@ impl Outbox for MemoryOrderRepository {
             }
         }
         for position in read_up_to {
-            events.next_offsets.insert((topic.to_owned(), position.partition), position.next_offset);
+            let known = events.next_offsets.entry((topic.to_owned(), position.partition)).or_default();
+            let is_raised = *known > Position::next_of(position.partition, read_from);
+            *known = if is_raised { position.next_offset.max(*known) } else { position.next_offset };
         }
         Ok(adopted)
     }

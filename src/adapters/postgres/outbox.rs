@@ -91,6 +91,7 @@ impl Outbox for PostgresOrderRepository {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
         // An event that was written twice to the topic is one row here, at its last place.
@@ -103,7 +104,7 @@ impl Outbox for PostgresOrderRepository {
         // Statements of their own: they see what a settlement committed while the first one waited for it.
         let marked = mark(&mut tx, &rows).await.map_err(unavailable)?;
         let others = keep_bytes(&mut tx, &rows).await.map_err(unavailable)?;
-        note(&mut tx, topic, read_up_to).await.map_err(unavailable)?;
+        note(&mut tx, topic, read_from, read_up_to).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         for order_id in &others {
             report_other_bytes(order_id);
@@ -177,18 +178,22 @@ async fn keep_bytes(db: &mut Connection, rows: &[EventRow]) -> Result<Vec<String
         .await
 }
 
-/// Stores positions as they are, be they lower than what is known.
-async fn note(db: &mut Connection, topic: &str, positions: &[Position]) -> Result<(), sqlx::Error> {
-    const STATEMENT: &str = r#"
+/// Stores how far was read, be it lower than what was known; what was raised meanwhile is not lowered.
+async fn note(db: &mut Connection, topic: &str, from: &[Position], up_to: &[Position]) -> Result<(), sqlx::Error> {
+    const LOWERED: &str = r#"
+        UPDATE outbox_positions p SET next_offset = i.next_offset
+        FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS i ("partition", next_offset, read_from)
+        WHERE p.topic = $1 AND p."partition" = i."partition" AND p.next_offset <= i.read_from"#;
+    const RAISED: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset)
         SELECT $1, "partition", next_offset
         FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset) ORDER BY "partition"
-        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset"#;
-    sqlx::query(STATEMENT)
-        .bind(topic)
-        .bind(column(positions, |position| position.partition))
-        .bind(column(positions, |position| position.next_offset))
-        .execute(db)
-        .await?;
+        ON CONFLICT (topic, "partition") DO UPDATE
+        SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
+    let partitions = || column(up_to, |position| position.partition);
+    let offsets = || column(up_to, |position| position.next_offset);
+    let read_from = column(up_to, |position| Position::next_of(position.partition, from));
+    sqlx::query(LOWERED).bind(topic).bind(partitions()).bind(offsets()).bind(read_from).execute(&mut *db).await?;
+    sqlx::query(RAISED).bind(topic).bind(partitions()).bind(offsets()).execute(db).await?;
     Ok(())
 }

@@ -59,9 +59,11 @@ impl Outbox for SqliteOrderRepository {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
-        self.write(Adopt { topic: topic.to_owned(), found: found.to_vec(), read_up_to: read_up_to.to_vec() }).await
+        let (found, read_from, read_up_to) = (found.to_vec(), read_from.to_vec(), read_up_to.to_vec());
+        self.write(Adopt { topic: topic.to_owned(), found, read_from, read_up_to }).await
     }
 
     async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {
@@ -153,6 +155,7 @@ impl Write for Mark {
 struct Adopt {
     topic: String,
     found: Vec<FoundEvent>,
+    read_from: Vec<Position>,
     read_up_to: Vec<Position>,
 }
 
@@ -172,7 +175,7 @@ impl Write for Adopt {
                 report_other_bytes(found.event.order_id.as_str());
             }
         }
-        note(db, &self.topic, &self.read_up_to).await?;
+        note(db, &self.topic, &self.read_from, &self.read_up_to).await?;
         Ok(adopted)
     }
 }
@@ -203,25 +206,27 @@ async fn raise(db: &mut SqliteConnection, topic: &str, positions: &[Position]) -
     const STATEMENT: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset) VALUES (?, ?, ?)
         ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)"#;
-    store_positions(db, STATEMENT, topic, positions).await
+    for position in positions {
+        let query = sqlx::query(STATEMENT).bind(topic).bind(position.partition).bind(position.next_offset);
+        query.execute(&mut *db).await.map_err(unavailable)?;
+    }
+    Ok(())
 }
 
-/// Stores positions as they are, be they lower than what is known.
-async fn note(db: &mut SqliteConnection, topic: &str, positions: &[Position]) -> Result<(), RepositoryError> {
+/// Stores how far was read, be it lower than what was known; what was raised meanwhile is not lowered.
+async fn note(
+    db: &mut SqliteConnection,
+    topic: &str,
+    from: &[Position],
+    up_to: &[Position],
+) -> Result<(), RepositoryError> {
     const STATEMENT: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset) VALUES (?, ?, ?)
-        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset"#;
-    store_positions(db, STATEMENT, topic, positions).await
-}
-
-async fn store_positions(
-    db: &mut SqliteConnection,
-    statement: &'static str,
-    topic: &str,
-    positions: &[Position],
-) -> Result<(), RepositoryError> {
-    for position in positions {
-        let query = sqlx::query(statement).bind(topic).bind(position.partition).bind(position.next_offset);
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset =
+            CASE WHEN next_offset > ? THEN max(next_offset, excluded.next_offset) ELSE excluded.next_offset END"#;
+    for position in up_to {
+        let query = sqlx::query(STATEMENT).bind(topic).bind(position.partition).bind(position.next_offset);
+        let query = query.bind(Position::next_of(position.partition, from));
         query.execute(&mut *db).await.map_err(unavailable)?;
     }
     Ok(())

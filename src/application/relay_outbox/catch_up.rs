@@ -37,15 +37,15 @@ impl CatchUp {
 
     /// Says as well how far each partition was read.
     pub(super) async fn to_the_end(&self) -> Result<(Adopted, Vec<Position>), RelayError> {
-        let mut read_up_to = self.outbox.positions(&self.topic).await?;
+        let mut known = self.outbox.positions(&self.topic).await?;
         let mut sum = Adopted::default();
         loop {
-            let tail = self.publisher.tail(&read_up_to, TAIL_PAGE).await?;
-            let adopted = self.outbox.adopt(&self.topic, &tail.events, &tail.read_up_to).await?;
+            let tail = self.publisher.tail(&known, TAIL_PAGE).await?;
+            let adopted = self.outbox.adopt(&self.topic, &tail.events, &known, &tail.read_up_to).await?;
             sum = Adopted { marked: sum.marked + adopted.marked, stored: sum.stored + adopted.stored };
-            read_up_to = tail.read_up_to;
+            known = tail.read_up_to;
             if tail.complete {
-                return Ok((sum, read_up_to));
+                return Ok((sum, known));
             }
         }
     }

@@ -178,7 +178,7 @@ async fn a_stopping_relay_publishes_what_waits_first() {
 async fn a_topic_that_was_made_anew_is_read_from_its_start() {
     let stage = Stage::with_settled_orders(2).await;
     let beyond = [Position { partition: 0, next_offset: 1_000_000 }];
-    stage.store.adopt(TOPIC, &[], &beyond).await.expect("memory answers");
+    stage.store.adopt(TOPIC, &[], &[], &beyond).await.expect("memory answers");
     let mut relay = stage.relay("a", &stage.publisher());
     assert_eq!(relay.run_once().await.expect("nothing fails"), Relayed::Published(2));
     let successor = stage.publisher();

@@ -133,7 +133,7 @@ impl Stage {
         };
         let event = encode(&settlement.expect("pending").outcome);
         let found = [FoundEvent { event, partition: 0, offset: 0 }];
-        self.orders.inner.adopt("outcomes", &found, &[]).await.expect("memory answers");
+        self.orders.inner.adopt("outcomes", &found, &[], &[]).await.expect("memory answers");
     }
 
     /// Someone charges the order behind our back, with keys of their own; the name of that charge.

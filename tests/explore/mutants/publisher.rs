@@ -69,9 +69,10 @@ impl Outbox for MutatedOutbox {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
-        self.outbox.adopt(topic, found, read_up_to).await
+        self.outbox.adopt(topic, found, read_from, read_up_to).await
     }
 
     async fn events_of(&self, order_id: &OrderId) -> Result<Vec<KeptEvent>, RepositoryError> {

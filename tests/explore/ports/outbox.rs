@@ -58,10 +58,11 @@ impl Outbox for SteppedOutbox {
         &self,
         topic: &str,
         found: &[FoundEvent],
+        read_from: &[Position],
         read_up_to: &[Position],
     ) -> Result<Adopted, RepositoryError> {
         let effect = async {
-            let adopted = self.outbox.adopt(topic, found, read_up_to).await?;
+            let adopted = self.outbox.adopt(topic, found, read_from, read_up_to).await?;
             self.stage.tell(Event::Adopted(adopted.marked, adopted.stored));
             Ok(adopted)
         };
