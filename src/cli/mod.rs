@@ -5,6 +5,7 @@ mod config;
 mod dead_letters;
 mod demo;
 mod deployment;
+mod descriptors;
 mod exit;
 mod explain;
 mod gate;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App};
+use crate::cli::descriptors;
 use crate::config::{LogFormat, Settings, TelemetrySettings};
 use crate::telemetry::{self, LogStyle};
 
@@ -18,6 +19,7 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     install_logs(&settings.telemetry)?;
+    descriptors::check(descriptors::raise()?, settings.processing.max_in_flight)?;
     let metrics = telemetry::install_metrics()?;
     let app = App::build(settings).await?.with_metrics(metrics);
     app.run(app::stop_requested()?).await?;

@@ -9,6 +9,7 @@ use crate::adapters::simulator::provider::ProviderConfig;
 use crate::adapters::simulator::server::{Simulator, SimulatorConfig};
 use crate::adapters::system::SystemClock;
 use crate::app;
+use crate::cli::descriptors;
 
 /// Run the Stripe-shaped payment simulator. Takes no real money.
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..ProviderConfig::default()
     };
     let config = SimulatorConfig { listen: args.listen, provider };
+    descriptors::raise()?;
     let simulator = Simulator::start(config, Arc::new(SystemClock))?;
     eprintln!("simulator listening at {}; any key of the form sk_test_... is taken", simulator.url());
     app::stop_requested()?.await;

@@ -111,7 +111,7 @@ const LAYERS: &[Layer] = &[
         outside: &[
             VALUES,
             RUNTIME,
-            &["anyhow", "clap", "clap_complete", "comfy_table", "fastrand", "indicatif", "schemars"],
+            &["anyhow", "clap", "clap_complete", "comfy_table", "fastrand", "indicatif", "rlimit", "schemars"],
             &["serde", "serde_json", "tempfile", "tracing_subscriber"],
         ],
     },

@@ -110,9 +110,8 @@ async fn reading_lowers_nothing_that_a_relay_raised_meanwhile(database: &Databas
     store.mark_published(TOPIC, &[at(&event, 0, 4)]).await.expect("marked");
     let known = store.positions(TOPIC).await.expect("read");
     store.mark_published(TOPIC, &[at(&event, 0, 9), at(&event, 1, 2)]).await.expect("marked");
-    let up_to = |zeroth, first| {
-        [Position { partition: 0, next_offset: zeroth }, Position { partition: 1, next_offset: first }]
-    };
+    let up_to =
+        |zeroth, first| [Position { partition: 0, next_offset: zeroth }, Position { partition: 1, next_offset: first }];
     store.adopt(TOPIC, &[], &known, &up_to(7, 0)).await.expect("adopted");
     assert_eq!(store.positions(TOPIC).await.expect("read"), up_to(10, 3), "the relay knows better");
     store.adopt(TOPIC, &[], &known, &up_to(12, 5)).await.expect("adopted");

@@ -185,3 +185,19 @@ async fn a_gate_that_is_closed_by_hand_keeps_orders_unpaid_until_it_is_opened() 
 fn recorded(entry: &Value) -> OffsetDateTime {
     OffsetDateTime::parse(entry["recorded_at"].as_str().expect("a moment"), &Rfc3339).expect("RFC 3339")
 }
+
+#[tokio::test]
+async fn a_service_that_may_not_open_as_many_connections_as_it_may_need_refuses_to_start() {
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 1024 && exec \"$0\" run", env!("CARGO_BIN_EXE_order-payments")])
+        .env("ORDER_PAYMENTS__DATABASE__URL", "memory:")
+        .env("ORDER_PAYMENTS__KAFKA__BROKERS", "embedded")
+        .env("ORDER_PAYMENTS__GATEWAY__KIND", "simulator")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("the program starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("processing.max_in_flight to 768 at the most"), "{told}");
+}

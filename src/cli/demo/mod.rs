@@ -28,6 +28,7 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::wire::outcome::{PaymentOutcomeV1, StatusV1};
 use crate::app::{self, App};
 use crate::cli::demo::accounts::Accounts;
+use crate::cli::descriptors;
 use crate::cli::progress;
 use crate::config::{Needs, Settings};
 use crate::ports::store::Store;
@@ -66,6 +67,7 @@ const READING: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = TempDir::with_prefix("order-payments-demo-").context("could not make a folder for the database")?;
+    descriptors::raise()?;
     let simulator = start_simulator(args.seed)?;
     let settings = settings(&folder, &simulator.url())?;
     app::migrate(&settings.database).await?;
