@@ -20,8 +20,12 @@ use crate::domain::timestamp::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::payment_gateway::{GatewayError, ListedCharge, PaymentGateway, Window};
 
-/// How old what is known may be. What is looked for is older: charges of an earlier life of the database.
+/// How long what was read counts as fresh, from the end of the reading on: a list that takes a minute to read would
+/// else be read again for every order. What is looked for is older: charges of an earlier life of the database.
 const FRESH_FOR: Duration = Duration::from_secs(30);
+
+/// How old what is known may be at the most, however long reading takes.
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How far stretches overlap, because the provider's clock is not ours.
 const OVERLAP: Duration = Duration::from_mins(10);
@@ -44,6 +48,8 @@ struct Index {
     /// `None` from the beginning.
     from: Option<Timestamp>,
     until: Timestamp,
+    /// When it was read up to there.
+    read_at: Timestamp,
     charges: Charges,
 }
 
@@ -62,7 +68,7 @@ impl History {
     }
 
     /// Every charge object that the gateway made for this order since then, oldest first: complete up to half
-    /// a minute ago. How far each is may be older news, but for what can no longer change.
+    /// a minute before the list was last read, and up to five minutes ago. How far each is may be older news, but for what can no longer change.
     ///
     /// # Errors
     /// [`GatewayError`] where the list could not be read to its end: nothing may be concluded from it.
@@ -72,7 +78,12 @@ impl History {
         let mut index = self.index.lock().await;
         let now = self.clock.now();
         // What was read stays, whatever breaks off; how far it is complete is only raised once it is.
-        let known = index.get_or_insert_with(|| Index { from: Some(now), until: now, charges: Charges::default() });
+        let known = index.get_or_insert_with(|| Index {
+            from: Some(now),
+            until: now,
+            read_at: now,
+            charges: Charges::default(),
+        });
         self.extend(known, order_id, since, now).await?;
         let mut charges = known.charges.by_order.get(order_id).cloned().unwrap_or_default();
         index.take_if(|index| !index.charges.is_whole);
@@ -99,10 +110,10 @@ impl History {
             self.read(older, order_id, &mut known.charges).await?;
             known.from = since;
         }
-        if now.since(known.until) > FRESH_FOR {
+        if now.since(known.read_at) > FRESH_FOR || now.since(known.until) > MAX_AGE {
             let newer = Window { from: Some(known.until.minus(OVERLAP)), to: None };
             self.read(newer, order_id, &mut known.charges).await?;
-            known.until = now;
+            (known.until, known.read_at) = (now, self.clock.now());
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod refund_payment;
 pub mod relay_outbox;
 pub mod replay;
 pub mod review;
+pub(crate) mod sparingly;
 pub mod sweep;
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::application::history::History;
+use crate::application::sparingly::Sparingly;
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderId};
 use crate::domain::payment::{Armed, ChargeFlow, Payment, PaymentState};
@@ -39,6 +40,7 @@ pub struct ProcessPayment {
     history: History,
     policy: PaymentPolicy,
     outcomes_waiting: Arc<Notify>,
+    doubts_told: Sparingly,
 }
 
 /// What a deployment decides about payments.
@@ -112,7 +114,7 @@ impl ProcessPayment {
         outcomes_waiting: Arc<Notify>,
     ) -> Self {
         let history = History::new(Arc::clone(&gateway), Arc::clone(&clock));
-        Self { store, gateway, clock, history, policy, outcomes_waiting }
+        Self { store, gateway, clock, history, policy, outcomes_waiting, doubts_told: Sparingly::default() }
     }
 
     /// Pays the order that is asked for, or finds out that it is paid, failed or under way.

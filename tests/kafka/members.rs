@@ -83,6 +83,13 @@ async fn a_name_that_is_taken_twice_ends_the_member_that_had_it_and_says_which_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_cluster_does_not_grant_ends_the_member_and_says_which_setting() {
+    let cluster = Cluster::real().await.but(|config| config.session_timeout = Duration::from_secs(2));
+    let ended = run(&cluster, 8, &Arc::new(Recorder::open())).end().await.expect_err("no broker grants it");
+    assert!(ended.to_string().contains("kafka.session_timeout_ms"), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_clusters_own_protocol_is_refused_where_the_linked_library_cannot_speak_it() {
     let config = Config { group_protocol: GroupProtocol::Consumer, ..Config::new("127.0.0.1:9") };
     let cluster = Cluster::at(config);

@@ -142,6 +142,10 @@ impl PaymentConsumer {
             Ok(()) => self.ended.await.unwrap_or(Err(ConsumerError::Hung)),
             Err(_) => Err(ConsumerError::Hung),
         };
+        let left = self.lanes.in_flight();
+        if left > 0 {
+            tracing::warn!(orders = left, "{left} orders were still being handled: they are resumed at the next start");
+        }
         let leave_by = end.min(Instant::now() + CLOSE_TIMEOUT);
         if tokio::time::timeout_at(leave_by.into(), self.closed).await.is_err() {
             tracing::warn!("leaving the consumer group takes too long and is given up; the group notices by itself");
@@ -212,7 +216,8 @@ pub enum ConsumerError {
     #[error(
         "requests of topic {topic:?} were deleted before they were read, or the topic was made anew: group \
          {group_id:?} stands outside the log; nothing was skipped. `order-payments offsets show` tells what is gone; \
-         once all instances are stopped, `order-payments offsets reset --to-earliest` goes on with what is left"
+         once all instances are stopped, `order-payments offsets reset --to-earliest` with the `--partition` that it \
+         names goes on with what is left"
     )]
     RequestsDeleted {
         /// The topic.
@@ -277,8 +282,8 @@ impl ConsumerError {
         config: &Config,
     ) -> Option<Self> {
         use RDKafkaErrorCode::{
-            AutoOffsetReset, FencedInstanceId, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed,
-            UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
+            AutoOffsetReset, FencedInstanceId, GroupAuthorizationFailed, InvalidSessionTimeout, OffsetOutOfRange,
+            TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
         };
 
         let (topic, group_id) = (config.request_topic.clone(), config.group_id.clone());
@@ -293,6 +298,11 @@ impl ConsumerError {
             KafkaError::MessageConsumptionFatal(code) => Some(Self::Fatal(code.to_string())),
             KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange) => {
                 Some(Self::RequestsDeleted { topic, group_id })
+            }
+            KafkaError::MessageConsumption(InvalidSessionTimeout) => {
+                let problem = "kafka.session_timeout_ms is shorter or longer than its brokers allow \
+                    (group.min.session.timeout.ms, group.max.session.timeout.ms)";
+                Some(Self::Refused { topic, group_id, problem: problem.to_owned() })
             }
             KafkaError::MessageConsumption(
                 code @ (GroupAuthorizationFailed

@@ -110,6 +110,11 @@ impl Lanes {
         self.running.is_empty() && self.resting.is_empty()
     }
 
+    /// How many orders are being handled.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.running.len()
+    }
+
     /// Waits until something that runs or rests has ended, and starts what waited for it. To be called
     /// while not idle.
     ///

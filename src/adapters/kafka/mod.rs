@@ -27,6 +27,7 @@ pub mod lanes;
 pub mod letters;
 mod membership;
 pub mod offsets;
+mod patience;
 mod poller;
 mod positions;
 pub mod publisher;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use tokio::sync::mpsc;
 
@@ -211,7 +211,14 @@ impl Poller {
         if let Some(end) = ConsumerError::judged(problem, fatal, &self.config) {
             return Err(end);
         }
-        tracing::warn!(error = %problem, "Kafka cannot be read for now; reading goes on by itself");
+        let hint = match problem.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::InconsistentGroupProtocol) => {
+                ": the group has members with another kafka.assignment, or had some with a kafka.instance_id whose \
+                 sessions have not ended yet"
+            }
+            _ => "",
+        };
+        tracing::warn!(error = %problem, "Kafka cannot be read for now{hint}; reading goes on by itself");
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::GroupContext;
+use crate::adapters::kafka::patience::patiently;
 use crate::adapters::kafka::restore::RestoreGuard;
 use crate::adapters::kafka::starts::{self, Log, Start};
 use crate::adapters::kafka::status::StatusHandle;
@@ -196,7 +197,6 @@ pub(crate) fn committed<C: ConsumerContext>(
         wanted.add_partition(topic, *partition);
     }
     // The metadata of a committed offset is never read: another tool's could make the client panic.
-    let found = client.committed_offsets(wanted, patience)?;
     let position = |element: &TopicPartitionListElem<'_>| {
         element.error()?;
         let offset = match element.offset() {
@@ -205,7 +205,10 @@ pub(crate) fn committed<C: ConsumerContext>(
         };
         Ok((element.partition(), offset))
     };
-    found.elements().iter().map(position).collect()
+    patiently(patience, || {
+        let found = client.committed_offsets(wanted.clone(), patience)?;
+        found.elements().iter().map(position).collect()
+    })
 }
 
 fn judged(problem: &KafkaError) -> Trouble {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::kafka::client::{LogContext, SetupError, TRANSACTION_TIMEOUT};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::found;
+use crate::adapters::kafka::patience::patiently;
 use crate::ports::event_publisher::Tail;
 use crate::ports::outbox::{FoundEvent, Position};
 
@@ -141,24 +142,9 @@ fn partitions(client: &Client, config: &Config) -> Result<Vec<i32>, TailError> {
     Ok(found)
 }
 
-/// The first or the last offsets of all partitions, asked again while they are between two leaders, as those of a
-/// topic that was just made.
+/// The first or the last offsets of all partitions.
 fn offsets(client: &Client, topic: &str, partitions: &[i32], wanted: Offset) -> Result<Offsets, KafkaError> {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
-
-    let began = Instant::now();
-    loop {
-        let problem = match offsets_now(client, topic, partitions, wanted) {
-            Ok(offsets) => return Ok(offsets),
-            Err(problem) => problem,
-        };
-        let may_pass = matches!(problem.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition));
-        if !may_pass || began.elapsed() >= ANSWER_TIMEOUT {
-            return Err(problem);
-        }
-        // Nothing is assigned, so nothing can come: this only waits, and serves the client's log.
-        let _nothing = client.poll(TICK);
-    }
+    patiently(ANSWER_TIMEOUT, || offsets_now(client, topic, partitions, wanted))
 }
 
 /// One request a broker: librdkafka hands the special offsets of a look-up by time on to the broker, where they

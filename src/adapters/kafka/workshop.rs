@@ -1,8 +1,7 @@
 //! What is done with one record: paid, again and again while the world refuses, or sent to the dead letters.
 //! Knows one record at a time, and lets go of it undone where it is not ours any more.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use crate::adapters::kafka::backoff::Backoff;
 use crate::adapters::kafka::dead_letter::DeadLetters;
@@ -11,12 +10,10 @@ use crate::adapters::kafka::record::Record;
 use crate::adapters::kafka::status::{Retrying, StatusHandle};
 use crate::adapters::wire::rejection::Rejection;
 use crate::adapters::wire::request::{DecodeOptions, Decoded};
+use crate::application::sparingly::Sparingly;
 use crate::domain::order::OrderId;
 use crate::domain::request::PaymentRequest;
 use crate::ports::clock::Clock;
-
-/// How often, at the most, it is logged that records are being retried.
-const RETRY_LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A record that is to be handled.
 pub(crate) struct Work {
@@ -73,7 +70,7 @@ pub(crate) struct Workshop {
     clock: Arc<dyn Clock>,
     handler: Arc<dyn RequestHandler>,
     dead_letters: Arc<DeadLetters>,
-    retry_logged: Mutex<Option<Instant>>,
+    retries_told: Sparingly,
     status: StatusHandle,
 }
 
@@ -85,7 +82,7 @@ impl Workshop {
         dead_letters: Arc<DeadLetters>,
         status: StatusHandle,
     ) -> Self {
-        Self { options, clock, handler, dead_letters, retry_logged: Mutex::new(None), status }
+        Self { options, clock, handler, dead_letters, retries_told: Sparingly::default(), status }
     }
 
     /// Says what is to be done with a record; one that is not for us is done.
@@ -163,9 +160,7 @@ impl Workshop {
 
     fn note_retry(&self, order_id: &OrderId, why: &str) {
         metrics::counter!("order_payments_retries_total").increment(1);
-        let mut logged = self.retry_logged.lock().expect("no one panics while holding it");
-        if logged.is_none_or(|at| at.elapsed() >= RETRY_LOG_INTERVAL) {
-            *logged = Some(Instant::now());
+        if self.retries_told.may_say() {
             tracing::warn!(
                 order.id = %order_id,
                 "order {order_id} is tried again later, and others may be too: {why}"

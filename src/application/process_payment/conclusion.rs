@@ -216,7 +216,13 @@ impl ProcessPayment {
         let order_id = payment.order().id();
         match trouble {
             GatewayError::Unknown { .. } => {
-                tracing::warn!(order.id = %order_id, %trouble, "order {order_id} has no known answer; it will be looked up");
+                metrics::counter!("order_payments_unknown_answers_total").increment(1);
+                if self.doubts_told.may_say() {
+                    tracing::warn!(
+                        order.id = %order_id, %trouble,
+                        "order {order_id} has no known answer, and others may have none, too: they will be looked up"
+                    );
+                }
                 self.park(&in_doubt(payment).with(evidence)).await
             }
             GatewayError::Rejected { detail } | GatewayError::Contradiction { detail } => {

@@ -184,12 +184,14 @@ fn told(standing: &Standing) -> String {
         Ground::GroupForgot => "the group has no offset (any more): kafka.first_start, and the database".to_owned(),
         Ground::OutsideLog if group < log.low => format!(
             "requests {group}..{} were deleted before they were read, so no instance starts: offsets reset \
-             --to-earliest goes on with what is left",
-            log.low
+             --to-earliest --partition {} goes on with what is left",
+            log.low, start.partition
         ),
-        Ground::OutsideLog => "the topic ends before the group's offset, as one that was made anew, so no instance \
-                               starts: offsets reset --to-earliest reads what there is"
-            .to_owned(),
+        Ground::OutsideLog => format!(
+            "the topic ends before the group's offset, as one that was made anew, so no instance starts: offsets \
+             reset --to-earliest --partition {} reads what there is",
+            start.partition
+        ),
         Ground::Restored => format!("the database was restored: below {} the gateway is asked", start.horizon),
         Ground::Emptied => format!("the database is new or was emptied: below {} the gateway is asked", start.horizon),
     }

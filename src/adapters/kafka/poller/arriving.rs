@@ -45,7 +45,9 @@ impl Poller {
         if !self.wires.valve.is_open() || self.stop_at.is_some() {
             self.pause(&self.holdings.read())?;
         }
-        tracing::info!("{} partitions of {:?} are read now", starts.len(), self.config.request_topic);
+        let mut partitions: Vec<i32> = starts.iter().map(|start| start.partition).collect();
+        partitions.sort_unstable();
+        tracing::info!("partitions {partitions:?} of {:?} are read now", self.config.request_topic);
         Ok(())
     }
 

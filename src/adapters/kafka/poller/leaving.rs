@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::adapters::kafka::committer::Answer;
@@ -15,13 +16,15 @@ use crate::adapters::kafka::poller::{COMMIT_GRACE, Handed, Poller, TICK};
 impl Poller {
     /// Gives partitions back: drains, commits, fences. What was lost already is only fenced.
     pub(super) fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumerError> {
-        let leaving: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
+        let mut leaving: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
+        leaving.sort_unstable();
         self.arrivals.forget(&leaving);
         let is_lost = self.consumer.assignment_lost() || self.suspect_until.is_some();
         self.revoke_leases(&leaving);
         if is_lost {
-            tracing::warn!("{} partitions were lost to the group; nothing is committed for them", leaving.len());
+            tracing::warn!("partitions {leaving:?} were lost to the group; nothing is committed for them");
         } else {
+            tracing::info!("partitions {leaving:?} of {:?} are given back", self.config.request_topic);
             let deadline = Instant::now() + self.config.drain_timeout;
             while self.holdings.is_any_out(&leaving) && Instant::now() < deadline {
                 self.wait_for_completions(TICK.min(deadline.saturating_duration_since(Instant::now())));
@@ -99,7 +102,11 @@ impl Poller {
             Some(Answer::Stored(progress, problem)) => {
                 self.holdings.note_stored(&progress.reached);
                 metrics::counter!("order_payments_commit_failures_total").increment(1);
-                tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
+                if is_of_a_change(&problem) {
+                    tracing::info!("the group changes its members: positions are committed with the next ones");
+                } else {
+                    tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
+                }
             }
             Some(Answer::NotStored(problem)) => {
                 metrics::counter!("order_payments_position_store_failures_total").increment(1);
@@ -109,4 +116,12 @@ impl Poller {
         }
         Ok(())
     }
+}
+
+/// Whether a commit came just as the group was dividing its partitions anew, as it does whenever a member comes or
+/// goes.
+fn is_of_a_change(problem: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress};
+
+    matches!(problem.rdkafka_error_code(), Some(IllegalGeneration | RebalanceInProgress))
 }
