@@ -158,3 +158,48 @@ impl Charges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::adapters::memory::payment_gateway::SimulatedGateway;
+    use crate::adapters::simulator::provider::{Provider, ProviderConfig};
+    use crate::adapters::simulator::request::Operation;
+
+    /// A clock that is so many seconds further on each time it is looked at.
+    struct Leaping(Arc<AtomicU64>, u64);
+
+    impl Clock for Leaping {
+        fn now(&self) -> Timestamp {
+            Timestamp::EPOCH.plus(Duration::from_secs(self.0.fetch_add(self.1, Ordering::Relaxed)))
+        }
+    }
+
+    /// How often the list is asked for by so many looks, if reading it takes so long and nothing else takes any time.
+    async fn lists(looks: usize, seconds: u64) -> u64 {
+        let time = Arc::new(AtomicU64::new(1_000_000));
+        let theirs = Leaping(Arc::clone(&time), seconds);
+        let provider = Arc::new(Provider::new(ProviderConfig::default(), Arc::new(theirs)));
+        let gateway = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
+        let history = History::new(gateway, Arc::new(Leaping(time, 0)));
+        let (order_id, since) = ("ord_1".parse().expect("an id"), Timestamp::EPOCH.plus(Duration::from_secs(1)));
+        for _ in 0..looks {
+            history.of(&order_id, since).await.expect("the list is read");
+        }
+        provider.ledger().totals.requests.get(&Operation::List).copied().unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_list_that_takes_long_to_read_is_fresh_from_its_end_on() {
+        // The first look reads what is older, the second what came meanwhile.
+        assert_eq!(lists(2, 40).await, 2);
+        assert_eq!(lists(20, 40).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_grows_no_older_than_its_bound() {
+        assert_eq!(lists(20, 301).await, 20);
+    }
+}
