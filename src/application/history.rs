@@ -24,7 +24,8 @@ use crate::ports::payment_gateway::{GatewayError, ListedCharge, PaymentGateway, 
 /// else be read again for every order. What is looked for is older: charges of an earlier life of the database.
 const FRESH_FOR: Duration = Duration::from_secs(30);
 
-/// How old what is known may be at the most, however long reading takes.
+/// How old what is known may be when it is asked for, however long it took to read; and less where orders are given
+/// up sooner: what is looked for then must have had the time to arrive.
 const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How far stretches overlap, because the provider's clock is not ours.
@@ -37,6 +38,7 @@ const KEPT_FOR: Duration = Duration::from_mins(10);
 pub struct History {
     gateway: Arc<dyn PaymentGateway>,
     clock: Arc<dyn Clock>,
+    max_age: Duration,
     index: Mutex<Option<Index>>,
 }
 
@@ -48,7 +50,7 @@ struct Index {
     /// `None` from the beginning.
     from: Option<Timestamp>,
     until: Timestamp,
-    /// When it was read up to there.
+    /// When it was read last.
     read_at: Timestamp,
     charges: Charges,
 }
@@ -62,13 +64,14 @@ struct Charges {
 }
 
 impl History {
-    /// A history that knows nothing yet.
-    pub fn new(gateway: Arc<dyn PaymentGateway>, clock: Arc<dyn Clock>) -> Self {
-        Self { gateway, clock, index: Mutex::new(None) }
+    /// A history that knows nothing yet. It is asked about orders that are given up after `abandon_after`.
+    pub fn new(gateway: Arc<dyn PaymentGateway>, clock: Arc<dyn Clock>, abandon_after: Duration) -> Self {
+        let max_age = MAX_AGE.min(abandon_after / 3).max(FRESH_FOR);
+        Self { gateway, clock, max_age, index: Mutex::new(None) }
     }
 
-    /// Every charge object that the gateway made for this order since then, oldest first: complete up to half
-    /// a minute before the list was last read, and up to five minutes ago. How far each is may be older news, but for what can no longer change.
+    /// Every charge object that the gateway made for this order since then, oldest first: complete up to when the
+    /// list was last read, which was half a minute ago at the most, or five minutes where reading it takes long. How far each is may be older news, but for what can no longer change.
     ///
     /// # Errors
     /// [`GatewayError`] where the list could not be read to its end: nothing may be concluded from it.
@@ -108,9 +111,9 @@ impl History {
         if let Some(from) = known.from.filter(|from| since.is_none_or(|since| since < *from)) {
             let older = Window { from: since, to: Some(from.plus(OVERLAP)) };
             self.read(older, order_id, &mut known.charges).await?;
-            known.from = since;
+            (known.from, known.read_at) = (since, self.clock.now());
         }
-        if now.since(known.read_at) > FRESH_FOR || now.since(known.until) > MAX_AGE {
+        if now.since(known.read_at) > FRESH_FOR || now.since(known.until) > self.max_age {
             let newer = Window { from: Some(known.until.minus(OVERLAP)), to: None };
             self.read(newer, order_id, &mut known.charges).await?;
             (known.until, known.read_at) = (now, self.clock.now());
@@ -168,6 +171,8 @@ mod tests {
     use crate::adapters::simulator::provider::{Provider, ProviderConfig};
     use crate::adapters::simulator::request::Operation;
 
+    const ABANDON_AFTER: Duration = Duration::from_mins(15);
+
     /// A clock that is so many seconds further on each time it is looked at.
     struct Leaping(Arc<AtomicU64>, u64);
 
@@ -178,12 +183,12 @@ mod tests {
     }
 
     /// How often the list is asked for by so many looks, if reading it takes so long and nothing else takes any time.
-    async fn lists(looks: usize, seconds: u64) -> u64 {
+    async fn lists(looks: usize, seconds: u64, abandon_after: Duration) -> u64 {
         let time = Arc::new(AtomicU64::new(1_000_000));
         let theirs = Leaping(Arc::clone(&time), seconds);
         let provider = Arc::new(Provider::new(ProviderConfig::default(), Arc::new(theirs)));
         let gateway = Arc::new(SimulatedGateway::new(Arc::clone(&provider)));
-        let history = History::new(gateway, Arc::new(Leaping(time, 0)));
+        let history = History::new(gateway, Arc::new(Leaping(time, 0)), abandon_after);
         let (order_id, since) = ("ord_1".parse().expect("an id"), Timestamp::EPOCH.plus(Duration::from_secs(1)));
         for _ in 0..looks {
             history.of(&order_id, since).await.expect("the list is read");
@@ -193,13 +198,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_takes_long_to_read_is_fresh_from_its_end_on() {
-        // The first look reads what is older, the second what came meanwhile.
-        assert_eq!(lists(2, 40).await, 2);
-        assert_eq!(lists(20, 40).await, 2);
+        assert_eq!(lists(20, 40, ABANDON_AFTER).await, 1);
+        assert_eq!(lists(20, 299, ABANDON_AFTER).await, 1);
     }
 
     #[tokio::test]
     async fn what_is_known_grows_no_older_than_its_bound() {
-        assert_eq!(lists(20, 301).await, 20);
+        assert_eq!(lists(20, 301, ABANDON_AFTER).await, 20);
+        assert_eq!(lists(20, 101, Duration::from_mins(5)).await, 20, "orders are given up sooner");
     }
 }

@@ -113,7 +113,7 @@ impl ProcessPayment {
         policy: PaymentPolicy,
         outcomes_waiting: Arc<Notify>,
     ) -> Self {
-        let history = History::new(Arc::clone(&gateway), Arc::clone(&clock));
+        let history = History::new(Arc::clone(&gateway), Arc::clone(&clock), policy.abandon_after);
         Self { store, gateway, clock, history, policy, outcomes_waiting, doubts_told: Sparingly::default() }
     }
 
@@ -125,9 +125,9 @@ impl ProcessPayment {
         let begun = self.store.orders.begin(request, self.policy.flow, self.clock.now()).await;
         match begun.map_err(|error| beginning(request.order.id(), error))? {
             Begun::Prepare(payment) if request.origin.past == Past::Known => self.advance(&payment, nothing()).await,
-            Begun::Prepare(payment) => rarely(self.look_back(&payment)).await,
+            Begun::Prepare(payment) => apart(self.look_back(&payment)).await,
             Begun::Met(Standing::Parked(payment)) if must_be_retraced(&payment, request) => {
-                rarely(self.look_back(&payment)).await
+                apart(self.look_back(&payment)).await
             }
             Begun::Met(standing) => self.carry_on(standing).await,
             Begun::Contradicts(stored) => Err(ProcessError::Contradicts(stored)),
@@ -159,8 +159,8 @@ impl ProcessPayment {
     async fn advance(&self, payment: &Payment, mut evidence: Evidence) -> Result<Settled, ProcessError> {
         let reference = match self.gateway.prepare(payment, &mut evidence.exchanges).await {
             Ok(Preparation::Prepared(reference)) => reference,
-            Ok(Preparation::Refused(reason)) => return rarely(self.fail(payment, reason, evidence)).await,
-            Err(trouble) => return rarely(self.wait_out(payment, trouble, evidence)).await,
+            Ok(Preparation::Refused(reason)) => return apart(self.fail(payment, reason, evidence)).await,
+            Err(trouble) => return apart(self.wait_out(payment, trouble, evidence)).await,
         };
         let armed = self.store.orders.arm(payment, &reference, self.clock.now(), &evidence).await;
         self.carry_on(armed.map_err(|error| storing(payment.order().id(), error))?).await
@@ -180,22 +180,22 @@ impl ProcessPayment {
         let payment = armed.payment();
         // Perhaps this process has slept since it was told: an old key is sent by no one.
         if payment.as_armed(self.clock.now()).is_none() {
-            return rarely(self.park(&payment.unresolved().with(evidence))).await;
+            return apart(self.park(&payment.unresolved().with(evidence))).await;
         }
         match self.gateway.charge(armed, &mut evidence.exchanges).await {
             // The same charge was perhaps sent before and is still on its way: this refusal says nothing of it.
             Ok(Charge::Refused(reason)) if armed.is_resumed() && payment.reference().is_none() => {
                 let detail = format!("refused ({}) where it may have been sent before", reason.code);
-                rarely(self.wait_out(payment, GatewayError::Unknown { detail }, evidence)).await
+                apart(self.wait_out(payment, GatewayError::Unknown { detail }, evidence)).await
             }
             Ok(charge) => self.conclude(payment, charge, evidence).await,
             // What has no name cannot be canceled: it waits until its key is forgotten.
             Err(GatewayError::Unknown { .. })
                 if armed.is_resumed() && payment.reference().is_some() && self.is_overdue(payment) =>
             {
-                rarely(self.abandon(payment, evidence)).await
+                apart(self.abandon(payment, evidence)).await
             }
-            Err(trouble) => rarely(self.wait_out(payment, trouble, evidence)).await,
+            Err(trouble) => apart(self.wait_out(payment, trouble, evidence)).await,
         }
     }
 
@@ -212,14 +212,8 @@ impl ProcessPayment {
     }
 }
 
-/// A part of the flow that most orders never meet, kept apart from their futures: those of thousands of
-/// orders are held at once, and each is as large as the largest way through it.
-fn rarely<Part: Future>(part: Part) -> Pin<Box<Part>> {
-    apart(part)
-}
-
-/// A part of the flow that takes much room and is soon over, kept apart from the order's future, which waits
-/// for the gateway most of the time.
+/// A part of the flow that most orders never meet or that is soon over, kept apart from their futures: those of
+/// thousands of orders are held at once, and each is as large as the largest way through it.
 fn apart<Part: Future>(part: Part) -> Pin<Box<Part>> {
     Box::pin(part)
 }

@@ -19,7 +19,7 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     install_logs(&settings.telemetry)?;
-    descriptors::check(descriptors::raise()?, settings.processing.max_in_flight)?;
+    descriptors::check_limit(descriptors::raise_limit()?, settings.processing.max_in_flight)?;
     let metrics = telemetry::install_metrics()?;
     let app = App::build(settings).await?.with_metrics(metrics);
     app.run(app::stop_requested()?).await?;

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..ProviderConfig::default()
     };
     let config = SimulatorConfig { listen: args.listen, provider };
-    descriptors::raise()?;
+    descriptors::raise_limit()?;
     let simulator = Simulator::start(config, Arc::new(SystemClock))?;
     eprintln!("simulator listening at {}; any key of the form sk_test_... is taken", simulator.url());
     app::stop_requested()?.await;

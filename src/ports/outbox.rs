@@ -57,7 +57,7 @@ pub trait Outbox: Send + Sync {
     ///
     /// Stores how far each partition was read, be it less than was known when the reading began, `read_from`: the
     /// topic was made anew then. What was raised above `read_from` meanwhile, by a relay that publishes, is not
-    /// lowered.
+    /// lowered; what has fallen below it was restored, and stays: what lies between was not read.
     ///
     /// # Errors
     /// [`RepositoryError`]; all of it may have been stored, or nothing. Read the same stretch again.

@@ -22,6 +22,7 @@ every_repository_keeps!(
     publishing_only_raises_a_position,
     reading_stores_the_position_as_it_is,
     reading_lowers_nothing_that_a_relay_raised_meanwhile,
+    reading_raises_nothing_that_was_restored_meanwhile,
     a_position_belongs_to_its_topic,
     the_storage_has_one_name,
     an_order_tells_its_events_and_which_are_published,
@@ -116,6 +117,17 @@ async fn reading_lowers_nothing_that_a_relay_raised_meanwhile(database: &Databas
     assert_eq!(store.positions(TOPIC).await.expect("read"), up_to(10, 3), "the relay knows better");
     store.adopt(TOPIC, &[], &known, &up_to(12, 5)).await.expect("adopted");
     assert_eq!(store.positions(TOPIC).await.expect("read"), up_to(12, 5), "unless more was read than it wrote");
+}
+
+async fn reading_raises_nothing_that_was_restored_meanwhile(database: &Database) {
+    let store = database.open().await;
+    let event = settled(&*store, "ord_1").await;
+    store.mark_published(TOPIC, &[at(&event, 0, 4)]).await.expect("marked");
+    let before = [Position { partition: 0, next_offset: 90 }, Position { partition: 1, next_offset: 90 }];
+    let up_to = [Position { partition: 0, next_offset: 99 }, Position { partition: 1, next_offset: 99 }];
+    store.adopt(TOPIC, &[], &before, &up_to).await.expect("adopted");
+    let restored = [Position { partition: 0, next_offset: 5 }];
+    assert_eq!(store.positions(TOPIC).await.expect("read"), restored, "what lies between was not read");
 }
 
 async fn a_position_belongs_to_its_topic(database: &Database) {

@@ -90,7 +90,13 @@ async fn a_connection_that_loses_every_fetch_is_left_for_that_of_another_client(
     let entrance = Entrance::open().await;
     let servers = Servers::start(&[entrance.port()]).await;
     let proxy = entrance.lead_to(servers.proxied[0]);
-    let cluster = Cluster::real_at(&servers.brokers).await.but(|config| config.stall_timeout = PATIENCE);
+    // The step after another client is the end: that one has to get there before.
+    let patience = PATIENCE * 3;
+    let cluster = Cluster::real_at(&servers.brokers).await.but(|config| {
+        config.stall_timeout = patience;
+        // Longer than the steps take, or the client gives the connection up by itself.
+        config.client.insert("socket.timeout.ms".to_owned(), "60000".into());
+    });
     let cut_off = cluster.but(|config| config.brokers = proxy.address.to_string());
     cluster.request((0..20).map(|number| format!("o-{number}"))).await;
     proxy.set(Mode::Fetchless);

@@ -6,6 +6,8 @@
 //! ```
 //! Never changes a byte: what arrives is what was sent, or nothing.
 
+mod sieve;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use sieve::Sieve;
 
 /// How long a server is left with a connection whose client is gone and could not say so.
 const GONE_UNTOLD: Duration = Duration::from_secs(30);
@@ -240,31 +244,6 @@ impl Way {
         }
         let _receiver_is_gone_too = to.shutdown().await;
         End::Closed
-    }
-}
-
-/// Takes Kafka's requests apart: each is its length in four bytes, then what it asks for in two, and the rest.
-#[derive(Default)]
-struct Sieve {
-    unfinished: Vec<u8>,
-}
-
-impl Sieve {
-    const FETCH: [u8; 2] = [0, 1];
-
-    /// The requests that are complete with these bytes, without fetches.
-    fn sift(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.unfinished.extend_from_slice(bytes);
-        let mut sifted = Vec::new();
-        while let Some(length) = self.unfinished.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
-            && self.unfinished.len() >= 4 + length
-        {
-            let request: Vec<u8> = self.unfinished.drain(..4 + length).collect();
-            if !request[4..].starts_with(&Self::FETCH) {
-                sifted.extend(request);
-            }
-        }
-        sifted
     }
 }
 

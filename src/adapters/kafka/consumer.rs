@@ -142,9 +142,9 @@ impl PaymentConsumer {
             Ok(()) => self.ended.await.unwrap_or(Err(ConsumerError::Hung)),
             Err(_) => Err(ConsumerError::Hung),
         };
-        let left = self.lanes.in_flight();
+        let left = self.lanes.left();
         if left > 0 {
-            tracing::warn!(orders = left, "{left} orders were still being handled: they are resumed at the next start");
+            tracing::warn!("{left} records were still being handled: their orders are resumed at the next start");
         }
         let leave_by = end.min(Instant::now() + CLOSE_TIMEOUT);
         if tokio::time::timeout_at(leave_by.into(), self.closed).await.is_err() {

@@ -110,8 +110,9 @@ impl Lanes {
         self.running.is_empty() && self.resting.is_empty()
     }
 
-    /// How many orders are being handled.
-    pub(crate) fn in_flight(&self) -> usize {
+    /// How many records are still being handled.
+    pub(crate) fn left(&mut self) -> usize {
+        while self.running.try_join_next().is_some() {}
         self.running.len()
     }
 
@@ -131,6 +132,7 @@ impl Lanes {
                 Left::Done(Some(order_id)) => self.advance(&order_id),
                 Left::Done(None) => {}
                 Left::Refused(work) => self.rest(work),
+                Left::Rested(work) if work.is_revoked() => self.advance(&work.lane().expect("it is for an order")),
                 Left::Rested(work) => self.ready.push(work.partition(), work),
             }
             ended = self.running.try_join_next();
@@ -171,7 +173,7 @@ impl Lanes {
         });
     }
 
-    /// Starts what is ready, while there are places and the valve is open. To be called whenever that turns.
+    /// Starts what is ready, while there are places and the valve is open. To be called whenever the valve turns.
     pub(crate) fn start_ready(&mut self) {
         while self.running.len() < self.max_in_flight && self.valve.borrow().is_none() {
             let Some(work) = self.ready.pop() else { break };

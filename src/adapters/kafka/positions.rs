@@ -14,7 +14,6 @@ use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::consumer::ConsumerError;
 use crate::adapters::kafka::group::GroupContext;
-use crate::adapters::kafka::patience::patiently;
 use crate::adapters::kafka::restore::RestoreGuard;
 use crate::adapters::kafka::starts::{self, Log, Start};
 use crate::adapters::kafka::status::StatusHandle;
@@ -205,10 +204,8 @@ pub(crate) fn committed<C: ConsumerContext>(
         };
         Ok((element.partition(), offset))
     };
-    patiently(patience, || {
-        let found = client.committed_offsets(wanted.clone(), patience)?;
-        found.elements().iter().map(position).collect()
-    })
+    let found = client.committed_offsets(wanted, patience)?;
+    found.elements().iter().map(position).collect()
 }
 
 fn judged(problem: &KafkaError) -> Trouble {

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::adapters::kafka::client::SetupError;
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::group_state::GroupState;
+use crate::adapters::kafka::patience::patiently;
 use crate::adapters::kafka::positions::committed;
 use crate::adapters::kafka::standing::{ANSWER_TIMEOUT, Standing, client};
 use crate::adapters::kafka::starts::Ground;
@@ -214,7 +215,8 @@ async fn commit(config: &Config, moves: &[Move]) -> Result<(), ResetError> {
         }
         client.commit(&list, CommitMode::Sync).map_err(problem)?;
         let partitions: Vec<i32> = wanted.iter().map(|(partition, _)| *partition).collect();
-        let found = committed(&client, topic, &partitions, ANSWER_TIMEOUT).map_err(problem)?;
+        let found =
+            patiently(ANSWER_TIMEOUT, || committed(&client, topic, &partitions, ANSWER_TIMEOUT)).map_err(problem)?;
         let differs = wanted.iter().find(|(partition, offset)| !found.contains(&(*partition, Some(*offset))));
         let Some((partition, offset)) = differs else { return Ok(()) };
         let problem = format!("it does not have offset {offset} of partition {partition}, which was committed");

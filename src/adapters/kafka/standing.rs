@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::adapters::kafka::client::{LogContext, SetupError};
 use crate::adapters::kafka::config::Config;
 use crate::adapters::kafka::group_state::GroupState;
+use crate::adapters::kafka::patience::patiently;
 use crate::adapters::kafka::positions::committed;
 use crate::adapters::kafka::starts::{Log, Start, decide};
 use crate::adapters::kafka::threads;
@@ -94,7 +95,8 @@ fn ask(config: &Config) -> Result<(GroupState, Told), SurveyError> {
         return Err(SetupError::MissingTopics { names, hint: "" }.into());
     }
     let state = GroupState::ask(&client, group, topic, ANSWER_TIMEOUT).map_err(silent)?;
-    let mut positions = committed(&client, topic, &partitions, ANSWER_TIMEOUT).map_err(silent)?;
+    let mut positions =
+        patiently(ANSWER_TIMEOUT, || committed(&client, topic, &partitions, ANSWER_TIMEOUT)).map_err(silent)?;
     positions.sort_unstable();
     let told = positions.into_iter().map(|(partition, committed)| {
         let (low, high) = client.fetch_watermarks(topic, partition, ANSWER_TIMEOUT)?;

@@ -1,5 +1,6 @@
 //! The outbox in memory: the events in the order in which they came, and who may publish them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -148,9 +149,14 @@ impl Outbox for MemoryOrderRepository {
             }
         }
         for position in read_up_to {
-            let known = events.next_offsets.entry((topic.to_owned(), position.partition)).or_default();
-            let is_raised = *known > Position::next_of(position.partition, read_from);
-            *known = if is_raised { position.next_offset.max(*known) } else { position.next_offset };
+            let place = (topic.to_owned(), position.partition);
+            let known = events.next_offsets.get(&place).copied().unwrap_or_default();
+            let next_offset = match known.cmp(&Position::next_of(position.partition, read_from)) {
+                Ordering::Less => continue,
+                Ordering::Equal => position.next_offset,
+                Ordering::Greater => position.next_offset.max(known),
+            };
+            events.next_offsets.insert(place, next_offset);
         }
         Ok(adopted)
     }

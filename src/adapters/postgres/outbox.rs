@@ -101,10 +101,11 @@ impl Outbox for PostgresOrderRepository {
         rows.sort_by(|one, other| (&one.order_id, one.event_id).cmp(&(&other.order_id, other.event_id)));
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
         let stored = store(&mut tx, &rows).await.map_err(unavailable)?;
+        // Positions before the queue, as a relay takes them that marks what it has published.
+        note(&mut tx, topic, read_from, read_up_to).await.map_err(unavailable)?;
         // Statements of their own: they see what a settlement committed while the first one waited for it.
         let marked = mark(&mut tx, &rows).await.map_err(unavailable)?;
         let others = keep_bytes(&mut tx, &rows).await.map_err(unavailable)?;
-        note(&mut tx, topic, read_from, read_up_to).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         for order_id in &others {
             report_other_bytes(order_id);
@@ -178,22 +179,26 @@ async fn keep_bytes(db: &mut Connection, rows: &[EventRow]) -> Result<Vec<String
         .await
 }
 
-/// Stores how far was read, be it lower than what was known; what was raised meanwhile is not lowered.
+/// Stores how far was read, be it lower than what was known; what was raised or restored meanwhile stays.
 async fn note(db: &mut Connection, topic: &str, from: &[Position], up_to: &[Position]) -> Result<(), sqlx::Error> {
-    const LOWERED: &str = r#"
-        UPDATE outbox_positions p SET next_offset = i.next_offset
-        FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS i ("partition", next_offset, read_from)
-        WHERE p.topic = $1 AND p."partition" = i."partition" AND p.next_offset <= i.read_from"#;
-    const RAISED: &str = r#"
+    const STATEMENT: &str = r#"
         INSERT INTO outbox_positions (topic, "partition", next_offset)
         SELECT $1, "partition", next_offset
-        FROM unnest($2::integer[], $3::bigint[]) AS i ("partition", next_offset) ORDER BY "partition"
-        ON CONFLICT (topic, "partition") DO UPDATE
-        SET next_offset = greatest(outbox_positions.next_offset, excluded.next_offset)"#;
-    let partitions = || column(up_to, |position| position.partition);
-    let offsets = || column(up_to, |position| position.next_offset);
-    let read_from = column(up_to, |position| Position::next_of(position.partition, from));
-    sqlx::query(LOWERED).bind(topic).bind(partitions()).bind(offsets()).bind(read_from).execute(&mut *db).await?;
-    sqlx::query(RAISED).bind(topic).bind(partitions()).bind(offsets()).execute(db).await?;
+        FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS i ("partition", next_offset, read_from)
+        WHERE coalesce((SELECT p.next_offset FROM outbox_positions p
+            WHERE p.topic = $1 AND p."partition" = i."partition"), 0) >= i.read_from
+        ORDER BY "partition"
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset =
+            CASE WHEN outbox_positions.next_offset > (
+                SELECT f.read_from FROM unnest($2::integer[], $4::bigint[]) AS f ("partition", read_from)
+                WHERE f."partition" = excluded."partition"
+            ) THEN greatest(outbox_positions.next_offset, excluded.next_offset) ELSE excluded.next_offset END"#;
+    sqlx::query(STATEMENT)
+        .bind(topic)
+        .bind(column(up_to, |position| position.partition))
+        .bind(column(up_to, |position| position.next_offset))
+        .bind(column(up_to, |position| Position::next_of(position.partition, from)))
+        .execute(db)
+        .await?;
     Ok(())
 }

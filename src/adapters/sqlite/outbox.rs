@@ -213,7 +213,7 @@ async fn raise(db: &mut SqliteConnection, topic: &str, positions: &[Position]) -
     Ok(())
 }
 
-/// Stores how far was read, be it lower than what was known; what was raised meanwhile is not lowered.
+/// Stores how far was read, be it lower than what was known; what was raised or restored meanwhile stays.
 async fn note(
     db: &mut SqliteConnection,
     topic: &str,
@@ -221,9 +221,10 @@ async fn note(
     up_to: &[Position],
 ) -> Result<(), RepositoryError> {
     const STATEMENT: &str = r#"
-        INSERT INTO outbox_positions (topic, "partition", next_offset) VALUES (?, ?, ?)
+        INSERT INTO outbox_positions (topic, "partition", next_offset) SELECT ?1, ?2, ?3
+        WHERE coalesce((SELECT next_offset FROM outbox_positions WHERE topic = ?1 AND "partition" = ?2), 0) >= ?4
         ON CONFLICT (topic, "partition") DO UPDATE SET next_offset =
-            CASE WHEN next_offset > ? THEN max(next_offset, excluded.next_offset) ELSE excluded.next_offset END"#;
+            CASE WHEN next_offset > ?4 THEN max(next_offset, excluded.next_offset) ELSE excluded.next_offset END"#;
     for position in up_to {
         let query = sqlx::query(STATEMENT).bind(topic).bind(position.partition).bind(position.next_offset);
         let query = query.bind(Position::next_of(position.partition, from));

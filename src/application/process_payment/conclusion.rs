@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, apart, rarely, storing};
+use crate::application::process_payment::{ProcessError, ProcessPayment, Settled, apart, storing};
 use crate::domain::evidence::Evidence;
 use crate::domain::order::{Order, OrderError, OrderStatus};
 use crate::domain::outcome::FailureReason;
@@ -33,14 +33,14 @@ impl ProcessPayment {
     ) -> Result<Settled, ProcessError> {
         match charge {
             Charge::Approved(reference) => self.succeed(payment, reference, evidence).await,
-            Charge::Declined { reference, reason } => rarely(self.decline(payment, reference, reason, evidence)).await,
+            Charge::Declined { reference, reason } => apart(self.decline(payment, reference, reason, evidence)).await,
             // Neither leaves anything behind that could still be charged.
-            Charge::Refused(reason) | Charge::Canceled(reason) => rarely(self.fail(payment, reason, evidence)).await,
+            Charge::Refused(reason) | Charge::Canceled(reason) => apart(self.fail(payment, reason, evidence)).await,
             // Canceled, and nobody declined it: an earlier life of the database may have given it up.
             // The next attempt is begun at reconciliation's pace, so that a gateway which cancels whatever is
             // made is not asked without end.
-            Charge::Void => rarely(self.park_briefly(&payment.abandoning().with(evidence))).await,
-            Charge::Pending => rarely(self.park(&payment.unresolved().with(evidence))).await,
+            Charge::Void => apart(self.park_briefly(&payment.abandoning().with(evidence))).await,
+            Charge::Pending => apart(self.park(&payment.unresolved().with(evidence))).await,
         }
     }
 
@@ -117,7 +117,7 @@ impl ProcessPayment {
                 Ok(Settled::Later(order.id().clone()))
             }
             Settling::Contradicts(stored) => {
-                rarely(self.contradicted(&stored, &settlement)).await?;
+                apart(self.contradicted(&stored, &settlement)).await?;
                 Ok(Settled::Before(stored))
             }
             Settling::ToldOtherwise => {
@@ -126,7 +126,7 @@ impl ProcessPayment {
                     "the payment ({reference}) makes the order {}, but the outcome topic tells otherwise already",
                     order.status()
                 );
-                rarely(self.review(payment, finding, settlement.evidence)).await
+                apart(self.review(payment, finding, settlement.evidence)).await
             }
         }
     }

@@ -45,7 +45,12 @@ impl CatchUp {
             sum = Adopted { marked: sum.marked + adopted.marked, stored: sum.stored + adopted.stored };
             known = tail.read_up_to;
             if tail.complete {
-                return Ok((sum, known));
+                let stored = self.outbox.positions(&self.topic).await?;
+                let is_stored = |read: &Position| Position::next_of(read.partition, &stored) >= read.next_offset;
+                if known.iter().all(is_stored) {
+                    return Ok((sum, known));
+                }
+                known = stored; // It was restored meanwhile: what it has forgotten is read again.
             }
         }
     }

@@ -67,7 +67,7 @@ const READING: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = TempDir::with_prefix("order-payments-demo-").context("could not make a folder for the database")?;
-    descriptors::raise()?;
+    descriptors::raise_limit()?;
     let simulator = start_simulator(args.seed)?;
     let settings = settings(&folder, &simulator.url())?;
     app::migrate(&settings.database).await?;

@@ -103,7 +103,9 @@ impl Poller {
                 self.holdings.note_stored(&progress.reached);
                 metrics::counter!("order_payments_commit_failures_total").increment(1);
                 if is_of_a_change(&problem) {
-                    tracing::info!("the group changes its members: positions are committed with the next ones");
+                    tracing::info!(
+                        "the group changes its members: these positions are committed later, or handled again elsewhere"
+                    );
                 } else {
                     tracing::warn!(error = %problem, "positions could not be committed; they will be with the next ones");
                 }
