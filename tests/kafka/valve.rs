@@ -64,15 +64,21 @@ async fn what_is_handled_goes_on_while_the_valve_is_closed(cluster: Cluster) {
     assert_eq!(handler.calls().len(), 12, "nothing was handled twice");
 }
 
-async fn what_is_held_and_not_begun_waits_until_the_valve_opens(cluster: Cluster) {
+/// A consumer that had two of ten orders in hand, and held the others, when the valve closed; it may end those two.
+async fn two_of_ten_begun(cluster: &Cluster) -> (Running, Arc<Recorder>) {
     cluster.request((0..10).map(|number| format!("o-{number}"))).await;
     let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster, 2, &handler);
+    let running = run(cluster, 2, &handler);
     handler.wait_for_calls(2).await;
     running.wait_until(|status| status.held_records == 10).await;
-    close(&cluster);
+    close(cluster);
     wait_for_pause(&running).await;
     handler.let_through(100);
+    (running, handler)
+}
+
+async fn what_is_held_and_not_begun_waits_until_the_valve_opens(cluster: Cluster) {
+    let (running, handler) = two_of_ten_begun(&cluster).await;
     running.wait_until(|status| status.in_flight == 0).await;
     wait_for_polls(&running).await;
     assert_eq!((handler.calls().len(), running.status.now().held_records), (2, 8), "none of them is begun");
@@ -83,14 +89,7 @@ async fn what_is_held_and_not_begun_waits_until_the_valve_opens(cluster: Cluster
 }
 
 async fn what_is_held_and_not_begun_is_left_to_others_at_the_end(cluster: Cluster) {
-    cluster.request((0..10).map(|number| format!("o-{number}"))).await;
-    let handler = Arc::new(Recorder::shut());
-    let running = run(&cluster, 2, &handler);
-    handler.wait_for_calls(2).await;
-    running.wait_until(|status| status.held_records == 10).await;
-    close(&cluster);
-    wait_for_pause(&running).await;
-    handler.let_through(100);
+    let (running, handler) = two_of_ten_begun(&cluster).await;
     running.stop().await.expect("an orderly end, and no wait for what may not be begun");
     assert_eq!(handler.calls().len(), 2);
     cluster.valve.send_replace(None);
